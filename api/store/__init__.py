@@ -1,0 +1,1 @@
+"""StringX's own database: one module per thing kept there. Knows SQLAlchemy, not Flask."""

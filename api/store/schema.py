@@ -1,0 +1,161 @@
+"""The tables of StringX's own database.
+
+Results are append-only; times are UTC; a check's id is its request's id, so that one id leads from
+the producer's message to the stored verdict.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "fk": "%(table_name)s_%(column_0_name)s_fkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+
+def _moment(name: str, **options: object) -> Column:
+    return Column(name, DateTime(timezone=True), **options)
+
+
+def _created() -> Column:
+    return _moment("created_at", nullable=False, server_default=func.now())
+
+
+connection = Table(
+    "connection",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("target", Text, nullable=False, comment="output of the dbt profile"),
+    Column("description", Text, nullable=False, server_default=""),
+    _created(),
+    _moment("updated_at", nullable=False, server_default=func.now()),
+)
+
+monitored_table = Table(
+    "monitored_table",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("connection", Text, ForeignKey("connection.name"), nullable=False),
+    Column("name", Text, nullable=False, comment="schema.table, canonical spelling"),
+    Column("owner", Text),
+    Column("description", Text, nullable=False, server_default=""),
+    _created(),
+    _moment("updated_at", nullable=False, server_default=func.now()),
+    Column("last_check_id", Text, comment="the newest finished check"),
+    Column("last_status", Text),
+    _moment("last_finished_at"),
+    UniqueConstraint("connection", "name"),
+)
+
+rule = Table(
+    "rule",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column(
+        "table_id", BigInteger, ForeignKey("monitored_table.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column("name", Text, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("definition", JSONB, nullable=False, comment="the whole rule, as quality.rules.Rule"),
+    _created(),
+    _moment("updated_at", nullable=False, server_default=func.now()),
+    UniqueConstraint("table_id", "name"),
+)
+
+check_run = Table(
+    "check_run",
+    metadata,
+    Column("id", Text, primary_key=True, comment="the request's id"),
+    Column("connection", Text, nullable=False),
+    Column("table_id", BigInteger, ForeignKey("monitored_table.id", ondelete="SET NULL")),
+    Column("table_name", Text, nullable=False),
+    Column("request", JSONB, nullable=False, comment="as received"),
+    Column("payload_hash", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("state", Text, nullable=False, server_default="received"),
+    Column("status", Text),
+    Column("traceparent", Text),
+    _moment("received_at", nullable=False, server_default=func.now()),
+    _moment("queued_at", nullable=False, server_default=func.now()),
+    Column("worker", Text),
+    Column("fence", Integer, nullable=False, server_default="0"),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    _moment("lease_until"),
+    Column("rule_set_hash", Text),
+    _moment("started_at"),
+    _moment("finished_at"),
+    Column("duration_ms", Float),
+    Column("counts", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("failing_rows", BigInteger, nullable=False, server_default="0"),
+    Column("error_code", Text),
+    Column("error", Text),
+    CheckConstraint("state in ('received', 'running', 'finished')", name="state"),
+    CheckConstraint("(state = 'finished') = (status is not null)", name="status_when_finished"),
+    Index(None, "received_at", "id"),
+    Index(None, "table_id", "received_at", "id"),
+    Index(
+        "check_run_unfinished_idx", "queued_at", postgresql_where=text("state <> 'finished'")
+    ),
+)
+
+rule_result = Table(
+    "rule_result",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("check_id", Text, ForeignKey("check_run.id", ondelete="CASCADE"), nullable=False),
+    Column("table_id", BigInteger, ForeignKey("monitored_table.id", ondelete="SET NULL")),
+    Column("position", Integer, nullable=False, comment="place in the rule set"),
+    Column("rule", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("column_name", Text),
+    Column("dimension", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("failures", BigInteger),
+    Column("rows_tested", BigInteger),
+    Column("duration_ms", Float, nullable=False),
+    Column("message", Text),
+    Column("sql", Text),
+    _moment("finished_at", nullable=False),
+    UniqueConstraint("check_id", "position"),
+    Index(None, "table_id", "rule", "id"),
+    Index(None, "finished_at"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("value", Text, nullable=False),
+    Column("headers", JSONB, nullable=False, server_default=text("'{}'")),
+    _created(),
+    _moment("sent_at"),
+    Index("outbox_unsent_idx", "id", postgresql_where=text("sent_at is null")),
+)

@@ -1,0 +1,159 @@
+"""Checks: what was asked, what came out, and how a verdict follows from its rules."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from quality.catalogue import Dimension
+from quality.documents import canonical_json
+from quality.names import ConnectionName, Owner, RequestId, RuleName, TableText, Tag, Text
+from quality.predicates import Predicates
+from quality.rules import Kind, Rule, Severity
+
+RuleStatus = Literal["pass", "warn", "fail", "error", "skipped"]
+CheckStatus = Literal["pass", "warn", "fail", "error", "no_rules"]
+CheckState = Literal["received", "running", "finished"]
+
+_WORST_FIRST: tuple[CheckStatus, ...] = ("error", "fail", "warn", "pass")
+
+
+class Selection(BaseModel):
+    """Which active rules of the table a check runs; what is left out does not narrow."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rules: Annotated[tuple[RuleName, ...], Field(max_length=200)] = ()
+    tags: Annotated[tuple[Tag, ...], Field(max_length=20)] = ()
+    dimensions: Annotated[tuple[Dimension, ...], Field(max_length=6)] = ()
+    kind: Kind | None = None
+
+    def takes(self, rule: Rule) -> bool:
+        """Whether the rule is one of those selected."""
+        return (
+            (not self.rules or rule.name in self.rules)
+            and (not self.tags or not set(self.tags).isdisjoint(rule.tags))
+            and (not self.dimensions or rule.dimension in self.dimensions)
+            and (self.kind is None or rule.kind == self.kind)
+        )
+
+
+class CheckRequest(BaseModel):
+    """"This table has new data": the message of a producer, by whichever door it came."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: RequestId | None = None
+    connection: ConnectionName = "demo"
+    table: TableText
+    select: Selection = Selection()
+    scope: Predicates = ()
+    deadline_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
+    requested_by: Owner | None = None
+    pipeline_execution_id: Annotated[int, Field(ge=1, lt=2**63)] | None = None
+    labels: Annotated[
+        dict[
+            Annotated[Text, Field(min_length=1, max_length=63)], Annotated[Text, Field(max_length=255)]
+        ],
+        Field(max_length=32),
+    ] = Field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """As stored and sent, without what was left out."""
+        document = self.model_dump(mode="json", exclude_defaults=True)
+        document |= {"connection": self.connection, "table": self.table}
+        if self.scope:
+            document["scope"] = [predicate.document() for predicate in self.scope]
+        return document
+
+    @property
+    def payload_hash(self) -> str:
+        """SHA-256 (hex) of what decides the outcome: the same id with another hash is a misuse."""
+        return hashlib.sha256(
+            canonical_json(
+                {
+                    "connection": self.connection,
+                    "table": self.table,
+                    "select": self.select.model_dump(mode="json"),
+                    "scope": [predicate.document() for predicate in self.scope],
+                }
+            )
+        ).hexdigest()
+
+
+class RuleResult(BaseModel):
+    """What one rule found. `failures` is dbt's count; None where the rule could not be judged."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule: RuleName
+    type: Annotated[Text, Field(max_length=63)]
+    column: Annotated[Text, Field(max_length=63)] | None = None
+    dimension: Dimension
+    kind: Kind
+    severity: Severity
+    status: RuleStatus
+    failures: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    rows_tested: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    duration_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    message: Annotated[Text, Field(max_length=4096)] | None = None
+    sql: Annotated[Text, Field(max_length=1_000_000)] | None = None
+
+
+class CheckOutcome(BaseModel):
+    """One finished run. `error` says why nothing could be judged; then the status is `error`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rule_set_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
+    started_at: AwareDatetime
+    finished_at: AwareDatetime
+    duration_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    results: Annotated[tuple[RuleResult, ...], Field(max_length=1000)] = ()
+    error_code: Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,62}\z")] | None = None
+    error: Annotated[Text, Field(max_length=4096)] | None = None
+
+    @property
+    def status(self) -> CheckStatus:
+        """The verdict."""
+        return "error" if self.error_code else verdict(result.status for result in self.results)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rules by status."""
+        return dict(Counter(result.status for result in self.results))
+
+    @property
+    def failing_rows(self) -> int:
+        """Sum of failing rows over the rules that judged."""
+        return sum(result.failures or 0 for result in self.results)
+
+
+def verdict(statuses: Iterable[RuleStatus]) -> CheckStatus:
+    """The worst of the rules; `no_rules` where none ran, which is never a pass.
+
+    A skipped rule was not judged, so a check of nothing but skipped rules is an `error`.
+    """
+    seen = set(statuses)
+    if not seen:
+        return "no_rules"
+    return next((status for status in _WORST_FIRST if status in seen), "error")
+
+
+def failed_outcome(
+    rule_set_hash: str, code: str, message: str, started_at: datetime, now: datetime
+) -> CheckOutcome:
+    """The outcome of a check that could not be made."""
+    return CheckOutcome(
+        rule_set_hash=rule_set_hash,
+        started_at=started_at,
+        finished_at=now,
+        duration_ms=max(0.0, (now - started_at).total_seconds() * 1000),
+        error_code=code,
+        error=message[:4096],
+    )

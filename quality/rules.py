@@ -1,0 +1,179 @@
+"""Rules and rule sets: the configuration of what a table must satisfy."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from quality.catalogue import RULE_TYPES, Dimension, RuleType
+from quality.documents import canonical_json, strictly
+from quality.names import Identifier, Owner, RuleName, TableName, Tag, Text
+from quality.predicates import Predicates
+
+Severity = Literal["error", "warn"]
+Kind = Literal["engineering", "business"]
+
+MAX_RULES = 200
+_THRESHOLD = re.compile(r"\s*(=|==|!=|<>|>=|<=|>|<)\s*(\d{1,18})\s*")
+
+
+def _threshold(value: str) -> str:
+    match = _THRESHOLD.fullmatch(value)
+    if match is None:
+        raise ValueError('must be an operator and a whole number, such as "> 10"')
+    operator = {"==": "=", "<>": "!="}.get(match[1], match[1])
+    return f"{operator} {int(match[2])}"
+
+
+Threshold = Annotated[str, Field(max_length=40)]
+
+
+class Rule(BaseModel):
+    """One rule of one table, as written by its author.
+
+    `severity: error` (the default) makes a rule fail where `error_if` holds for the count of
+    failing rows, and warn where `warn_if` does; `severity: warn` never looks at `error_if` (dbt's
+    semantics). `where` narrows the rows that the rule looks at.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: RuleName = ""
+    type: str
+    column: Identifier | None = None
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    severity: Severity = "error"
+    warn_if: Threshold = "!= 0"
+    error_if: Threshold = "!= 0"
+    where: Predicates = ()
+    dimension: Dimension | None = None
+    kind: Kind = "engineering"
+    owner: Owner | None = None
+    tags: tuple[Tag, ...] = Field(default=(), max_length=20)
+    description: Annotated[Text, Field(max_length=2000)] = ""
+    is_active: bool = True
+
+    @field_validator("type")
+    @classmethod
+    def _known_type(cls, value: str) -> str:
+        if value not in RULE_TYPES:
+            raise PydanticCustomError(
+                "rule_type_unknown",
+                "is not a known rule type; known are {known}",
+                {"known": ", ".join(RULE_TYPES)},
+            )
+        return value
+
+    @field_validator("arguments")
+    @classmethod
+    def _typed_arguments(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        # A ValidationError from within keeps the argument's own path below `arguments`.
+        entry = RULE_TYPES.get(info.data.get("type", ""))
+        if entry is None:  # the type's own error says enough
+            return value
+        model = strictly(entry.arguments, value)
+        return model.model_dump(mode="json", exclude_none=True, by_alias=True)
+
+    @field_validator("warn_if", "error_if")
+    @classmethod
+    def _canonical_threshold(cls, value: str) -> str:
+        return _threshold(value)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _derived_name(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.get("name") and isinstance(data.get("type"), str):
+            column = data.get("column")
+            words = data["type"] + (f"_{column}" if isinstance(column, str) else "")
+            return {**data, "name": re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")[:63]}
+        return data
+
+    @model_validator(mode="after")
+    def _fits_its_type(self) -> Rule:
+        entry = self.rule_type
+        if entry.takes_column and self.column is None:
+            raise PydanticCustomError(
+                "missing", "needs the field column for type {type}", {"type": self.type}
+            )
+        if not entry.takes_column and self.column is not None:
+            raise PydanticCustomError(
+                "unknown_field", "column is not taken by type {type}", {"type": self.type}
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _dimension_of_type(self) -> Rule:
+        if self.dimension is None:
+            object.__setattr__(self, "dimension", self.rule_type.dimension)
+        return self
+
+    @property
+    def rule_type(self) -> RuleType:
+        """The catalogue's entry."""
+        return RULE_TYPES[self.type]
+
+    def columns(self) -> list[str]:
+        """Every column of the checked table that the rule names."""
+        named = [self.column] if self.column is not None else []
+        named += strictly(self.rule_type.arguments, self.arguments).columns()
+        return [*named, *(predicate.column for predicate in self.where)]
+
+    def document(self) -> dict[str, Any]:
+        """As stored and shown: every field, defaults included."""
+        document = self.model_dump(mode="json")
+        document["where"] = [predicate.document() for predicate in self.where]
+        return document
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSet:
+    """The active rules of one table on one connection: what a check runs.
+
+    `hash` covers what can change a verdict, so that equal sets share a compiled plan.
+    """
+
+    connection: str
+    table: TableName
+    rules: tuple[Rule, ...]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 (hex) of the canonical JSON of table and rules."""
+        return hashlib.sha256(
+            canonical_json(
+                {
+                    "connection": self.connection,
+                    "table": str(self.table),
+                    "rules": [rule.document() for rule in self.rules],
+                }
+            )
+        ).hexdigest()
+
+    def document(self) -> dict[str, Any]:
+        """As it travels with a claim."""
+        return {
+            "connection": self.connection,
+            "table": str(self.table),
+            "rules": [rule.document() for rule in self.rules],
+        }
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any]) -> RuleSet:
+        """Back from `document()`; raises pydantic's ValidationError when it is not one."""
+        return cls(
+            document["connection"],
+            TableName.parse(document["table"]),
+            tuple(strictly(Rule, rule) for rule in document["rules"]),
+        )

@@ -1,0 +1,143 @@
+"""Settings, read from the environment once, at the edge of each process.
+
+Every limit, time-out and retry is one of them. A missing or wrong one ends the process with one
+line that names the variable.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from quality.errors import ConfigurationError
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+class _Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="STRINGX_", extra="ignore", frozen=True)
+
+
+class ProcessSettings(_Settings):
+    """What every process has."""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    data_dir: Path = Path(".stringx")
+
+
+class KafkaSettings(_Settings):
+    """How to reach Kafka. The security fields go to librdkafka under the names they have there."""
+
+    model_config = SettingsConfigDict(env_prefix="STRINGX_KAFKA_", extra="ignore", frozen=True)
+
+    bootstrap_servers: str = Field(default="", description="host:port[,host:port…]")
+    request_topic: str = Field(
+        default="stringx.check.requests.v1", pattern=r"^[A-Za-z0-9._-]{1,240}$"
+    )
+    group: str = "stringx"
+    assignment: Literal["group", "manual"] = "group"
+    partitions: Annotated[int, Field(ge=1, le=1000)] = 4
+    replication: Annotated[int, Field(ge=1, le=9)] = 1
+    session_timeout_s: Seconds = 15.0
+    delivery_timeout_s: Seconds = 30.0
+    max_message_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
+    security_protocol: str | None = None
+    sasl_mechanism: str | None = None
+    sasl_username: str | None = None
+    sasl_password: SecretStr | None = None
+    ssl_ca_location: Path | None = None
+    ssl_certificate_location: Path | None = None
+    ssl_key_location: Path | None = None
+    ssl_key_password: SecretStr | None = None
+
+    @property
+    def dead_letter_topic(self) -> str:
+        """Where messages go that cannot be taken."""
+        return f"{self.request_topic}.dlq"
+
+    def client(self) -> dict[str, str | int]:
+        """The part of a librdkafka configuration that says where and as whom."""
+        config: dict[str, str | int] = {"bootstrap.servers": self.bootstrap_servers}
+        for field in (
+            "security_protocol",
+            "sasl_mechanism",
+            "sasl_username",
+            "sasl_password",
+            "ssl_ca_location",
+            "ssl_certificate_location",
+            "ssl_key_location",
+            "ssl_key_password",
+        ):
+            value = getattr(self, field)
+            if value is not None:
+                plain = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+                config[field.replace("_", ".")] = plain
+        return config
+
+
+class ClientSettings(_Settings):
+    """How a worker or a script reaches the API."""
+
+    api_url: str = Field(default="http://127.0.0.1:5001", pattern=r"^https?://[^\s?#]+$")
+    api_token: SecretStr | None = None
+    api_timeout_s: Seconds = 30.0
+
+
+class ApiSettings(ProcessSettings):
+    """The API process."""
+
+    database_url: SecretStr
+    database_pool: Annotated[int, Field(ge=1, le=200)] = 12
+    database_pool_timeout_s: Seconds = 2.0
+    api_host: str = "127.0.0.1"
+    api_port: Port = 5001
+    api_threads: Annotated[int, Field(ge=1, le=256)] = 8
+    api_token: SecretStr | None = None
+    max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
+    sync_time_limit_s: Seconds = 30.0
+    lease_s: Seconds = 180.0
+    max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
+    outbox_limit: Annotated[int, Field(ge=1)] = 10_000
+    outbox_poll_s: Seconds = 1.0
+    sweep_interval_s: Seconds = 30.0
+    requeue_after_s: Seconds = 600.0
+    metrics_tables: Annotated[int, Field(ge=1, le=10_000)] = 500
+
+
+class ConsumerSettings(ProcessSettings):
+    """The consumer process."""
+
+    consumer_host: str = "127.0.0.1"
+    consumer_port: Port = 8001
+    batch_size: Annotated[int, Field(ge=1, le=500)] = 50
+    buffer_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024
+    poll_s: Seconds = 0.2
+    commit_interval_s: Seconds = 1.0
+    commit_every: Annotated[int, Field(ge=1)] = 100
+    watchdog_s: Seconds = 60.0
+    shutdown_s: Seconds = 25.0
+    retry_max_s: Seconds = 30.0
+    portal_refresh_s: Seconds = 300.0
+
+
+Loaded = TypeVar("Loaded", bound=_Settings)
+
+
+def load(kind: type[Loaded]) -> Loaded:
+    """Settings of one kind from the environment; ConfigurationError names the variable at fault."""
+    try:
+        return kind()
+    except ValidationError as error:
+        prefix = kind.model_config.get("env_prefix", "")
+        wrong = [
+            f"{prefix}{'_'.join(str(part) for part in item['loc'])}".upper()
+            + (" is not set" if item["type"] == "missing" else f": {item['msg']}")
+            for item in error.errors(include_input=False, include_url=False)
+        ]
+        raise ConfigurationError("; ".join(wrong)) from None
