@@ -132,6 +132,7 @@ def _show_where_to_look(supervisor: Supervisor) -> None:
     topic = supervisor.settings.kafka_request_topic
     body = '{"connection": "demo", "table": "flights.flights"}'
     sync = body.replace("}", ', "mode": "sync"}')
+    curl = f"curl -s {api}/api/v1/checks -H 'content-type: application/json' -d '{sync}'"
     for line in (
         "",
         "Where to look next:",
@@ -139,8 +140,7 @@ def _show_where_to_look(supervisor: Supervisor) -> None:
         f"  metrics                    {api}/metrics  {consumer}/metrics",
         f"  dbt documentation          {consumer}/",
         f"  a check by Kafka           echo '{body}' | kcat -P -b {servers} -t {topic}",
-        "  a check by HTTP            "
-        f"curl -s {api}/api/v1/checks -H 'content-type: application/json' -d '{sync}'",
+        f"  a check by HTTP            {curl}",
         "Ctrl-C stops everything.",
     ):
         _console.print(line, markup=False)

@@ -42,10 +42,9 @@ class Child:
         """
         self.name = name
         self.log_file = log_file
-        identity = {"user": user[0], "group": user[1], "extra_groups": []} if user else {}
         try:
             with open_log(log_file) as log:
-                self._process = subprocess.Popen(
+                self._process: subprocess.Popen[bytes] = subprocess.Popen(
                     list(command),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -54,7 +53,9 @@ class Child:
                     cwd=folder,
                     process_group=0,
                     preexec_fn=_dies_with(os.getpid(), death_signal),
-                    **identity,
+                    user=user[0] if user else None,
+                    group=user[1] if user else None,
+                    extra_groups=[] if user else None,
                 )
         except OSError as error:
             raise EmbeddedError(f"{name} cannot be started: {error}") from error

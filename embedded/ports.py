@@ -1,7 +1,6 @@
 """TCP ports on the loopback: free or taken, and by whom."""
 
 import contextlib
-import os
 import socket
 from pathlib import Path
 
@@ -56,7 +55,7 @@ def holder(port: int) -> str:
             continue
         with contextlib.suppress(OSError):
             for descriptor in (process / "fd").iterdir():
-                if os.readlink(descriptor) in inodes:
+                if str(descriptor.readlink()) in inodes:
                     name = (process / "comm").read_text().strip()
                     return f"{name} (pid {process.name})"
     return "another process"

@@ -156,11 +156,9 @@ class EmbeddedPostgres:
         unfinished = Path(tempfile.mkdtemp(dir=home.data.parent, prefix="pgdata-unfinished-"))
         password_file = unfinished.with_suffix(".password")
         _write_private(password_file, self._passwords[SUPERUSER])
-        identity = {}
         if home.user:
             os.chown(unfinished, *home.user)
             os.chown(password_file, *home.user)
-            identity = {"user": home.user[0], "group": home.user[1], "extra_groups": []}
         try:
             done = subprocess.run(
                 [
@@ -178,7 +176,9 @@ class EmbeddedPostgres:
                 check=False,
                 cwd="/",
                 env={"PATH": os.defpath},
-                **identity,
+                user=home.user[0] if home.user else None,
+                group=home.user[1] if home.user else None,
+                extra_groups=[] if home.user else None,
             )
         finally:
             password_file.unlink()
@@ -274,7 +274,7 @@ def _processes_in(data: Path) -> list[int]:
         if process.name.isdigit():
             with contextlib.suppress(OSError):
                 if (
-                    os.readlink(process / "cwd") == folder
+                    str((process / "cwd").readlink()) == folder
                     and (process / "comm").read_text().strip() == "postgres"
                 ):
                     found.append(int(process.name))
@@ -286,4 +286,4 @@ def _write_private(file: Path, text: str) -> None:
     descriptor, unfinished = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}-")
     with os.fdopen(descriptor, "w") as stream:
         stream.write(text)
-    os.replace(unfinished, file)
+    Path(unfinished).replace(file)

@@ -54,9 +54,7 @@ def _rows(connection: psycopg.Connection, table: DemoTable) -> int:
 def _make(connection: psycopg.Connection, table: DemoTable) -> None:
     name = sql.Identifier(SCHEMA, table.name)
     connection.execute(sql.SQL("drop table if exists {}").format(name))
-    connection.execute(
-        sql.SQL("create table {} ({})").format(name, sql.SQL(table.columns))  # type: ignore[arg-type]
-    )
+    connection.execute(sql.SQL("create table {} ({})").format(name, sql.SQL(table.columns)))
     copy_in = sql.SQL("copy {} from stdin (format csv, header match, null 'NA')").format(name)
     with (
         open_csv(table.name) as stream,
