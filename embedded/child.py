@@ -44,6 +44,7 @@ class Child:
         self.log_file = log_file
         try:
             with open_log(log_file) as log:
+                self._log_start = log.seek(0, os.SEEK_END)
                 self._process: subprocess.Popen[bytes] = subprocess.Popen(
                     list(command),
                     stdin=subprocess.DEVNULL,
@@ -97,10 +98,10 @@ class Child:
         self._process.wait()
 
     def log_tail(self, lines: int = 15) -> str:
-        """The last lines of the log, "" when there are none."""
+        """The last lines that this process wrote to its log, "" when there are none."""
         try:
             with self.log_file.open("rb") as log:
-                log.seek(max(0, self.log_file.stat().st_size - 16_384))
+                log.seek(max(self._log_start, self.log_file.stat().st_size - 16_384))
                 text = log.read().decode(errors="replace")
         except OSError:
             return ""
