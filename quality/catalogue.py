@@ -13,13 +13,12 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from quality.names import Identifier, TableText, Text
-from quality.predicates import Number, Scalar
+from quality.predicates import Bound, Scalar
 
 Dimension = Literal[
     "completeness", "accuracy", "consistency", "uniqueness", "timeliness", "validity"
 ]
 Values = Annotated[list[Scalar], Field(min_length=1, max_length=1000)]
-Bound = Number | Annotated[Text, Field(max_length=64)]
 Columns = Annotated[list[Identifier], Field(min_length=1, max_length=32)]
 
 
@@ -257,7 +256,9 @@ RULE_TYPES: dict[str, RuleType] = {
 }
 
 
-def _in_order(model: AnyArguments, low: Any, high: Any, low_name: str, high_name: str) -> AnyArguments:
+def _in_order(
+    model: AnyArguments, low: Any, high: Any, low_name: str, high_name: str
+) -> AnyArguments:
     if low is None and high is None:
         raise ValueError(f"needs {low_name}, {high_name} or both")
     if low is not None and high is not None:

@@ -44,7 +44,7 @@ class Selection(BaseModel):
 
 
 class CheckRequest(BaseModel):
-    """"This table has new data": the message of a producer, by whichever door it came."""
+    """ "This table has new data": the message of a producer, by whichever door it came."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -58,7 +58,8 @@ class CheckRequest(BaseModel):
     pipeline_execution_id: Annotated[int, Field(ge=1, lt=2**63)] | None = None
     labels: Annotated[
         dict[
-            Annotated[Text, Field(min_length=1, max_length=63)], Annotated[Text, Field(max_length=255)]
+            Annotated[Text, Field(min_length=1, max_length=63)],
+            Annotated[Text, Field(max_length=255)],
         ],
         Field(max_length=32),
     ] = Field(default_factory=dict)

@@ -32,7 +32,9 @@ class ApiClient:
         self._session = requests.Session()
         self._session.trust_env = False  # a proxy or .netrc must not get our token
         if settings.api_token is not None:
-            self._session.headers["Authorization"] = f"Bearer {settings.api_token.get_secret_value()}"
+            self._session.headers["Authorization"] = (
+                f"Bearer {settings.api_token.get_secret_value()}"
+            )
 
     def get(self, path: str, params: dict[str, Any] | None = None) -> Any:
         return self._call("GET", path, params=params)

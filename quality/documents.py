@@ -39,7 +39,9 @@ def read_json(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
             parse_float=_finite_float,
         )
     except RecursionError:
-        raise MalformedDocument(f"is nested deeper than {max_depth}", code="json_too_deep") from None
+        raise MalformedDocument(
+            f"is nested deeper than {max_depth}", code="json_too_deep"
+        ) from None
     except json.JSONDecodeError as error:
         raise MalformedDocument(
             f"is not JSON: {error.msg} (line {error.lineno}, column {error.colno})",
@@ -63,7 +65,9 @@ def read_yaml(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     except UnicodeDecodeError as error:
         raise MalformedDocument(f"is not UTF-8 (byte {error.start})", code="encoding") from None
     except RecursionError:
-        raise MalformedDocument(f"is nested deeper than {max_depth}", code="json_too_deep") from None
+        raise MalformedDocument(
+            f"is nested deeper than {max_depth}", code="json_too_deep"
+        ) from None
     except yaml.YAMLError as error:
         first_line = " ".join(str(error).split())[:300]
         raise MalformedDocument(f"is not YAML: {first_line}", code="yaml_invalid") from None
@@ -137,14 +141,14 @@ def _limit_depth(value: Any, max_depth: int) -> None:
 class _StrictLoader(yaml.SafeLoader):
     """YAML's plain data; timestamps stay text so that YAML and JSON mean the same."""
 
-    yaml_implicit_resolvers = {
+    yaml_implicit_resolvers = {  # noqa: RUF012 declared by the base class
         first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
+            event = self.peek_event()  # type: ignore[no-untyped-call]
             raise yaml.YAMLError(f"aliases are not supported (line {event.start_mark.line + 1})")
         return super().compose_node(parent, index)
 

@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with an input: where (`rules[3].arguments.values`), a stable code, a sentence."""
+    """One thing wrong with an input: where (`rules[3].column`), a stable code, a sentence."""
 
     path: str
     code: str
@@ -35,7 +35,7 @@ class StringXError(Exception):
 
 
 class ConfigurationError(StringXError):
-    """The operator's settings cannot work: the process ends with one line that names the setting."""
+    """The operator's settings cannot work: the process ends with a line that names the one."""
 
     code = "configuration"
 
@@ -71,7 +71,9 @@ class Unavailable(StringXError):
 
     code = "unavailable"
 
-    def __init__(self, message: str, *, code: str | None = None, retry_after_s: float = 5.0) -> None:
+    def __init__(
+        self, message: str, *, code: str | None = None, retry_after_s: float = 5.0
+    ) -> None:
         super().__init__(message, code=code)
         self.retry_after_s = retry_after_s
 

@@ -48,7 +48,7 @@ def read_request(
     if "ce_specversion" in known:
         event = {key.removeprefix("ce_"): text for key, text in known.items() if key[:3] == "ce_"}
         document = _request_of_event(event, document)
-    elif known.get("content-type", "").startswith(_STRUCTURED) or _EVENT_FIELDS <= document.keys():
+    elif known.get("content-type", "").startswith(_STRUCTURED) or document.keys() >= _EVENT_FIELDS:
         data = document.pop("data", None)
         if not isinstance(data, dict):
             raise InvalidInput("the CloudEvent's data is no JSON object", code="event_unsupported")

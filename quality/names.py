@@ -86,9 +86,7 @@ Text = Annotated[str, AfterValidator(clean_text)]
 Identifier = Annotated[str, Field(max_length=IDENTIFIER_BYTES), AfterValidator(_identifier)]
 """A column's name, verbatim."""
 
-TableText = Annotated[
-    str, Field(min_length=1, max_length=260), AfterValidator(_canonical_table)
-]
+TableText = Annotated[str, Field(min_length=1, max_length=260), AfterValidator(_canonical_table)]
 """A table's name in its canonical spelling."""
 
 RuleName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}\z")]

@@ -6,15 +6,79 @@ builders, with identifiers and literals quoted. There is no way to write SQL in 
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictFloat, StrictInt, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
-from quality.names import Identifier, Text
+from quality.names import Identifier, clean_text
 
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "between", "is_null", "is_not_null"]
-Number = StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]
-Scalar = StrictBool | Number | Annotated[Text, Field(max_length=1024)]
+MAX_TEXT = 1024
+
+
+def _scalar(value: Any) -> bool | int | float | str:
+    if isinstance(value, str):
+        if len(value) > MAX_TEXT:
+            raise ValueError(f"has more than {MAX_TEXT} characters")
+        return clean_text(value)
+    if not isinstance(value, (bool, int, float)):
+        raise ValueError("must be a text, a number or a boolean")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    return value
+
+
+def _bound(value: Any) -> int | float | str:
+    if isinstance(value, bool):
+        raise ValueError("must be a number or a text")
+    return _scalar(value)
+
+
+# Validated by one function each, because a union reports an error for each of its members.
+Scalar = Annotated[
+    bool | int | float | str,
+    PlainValidator(_scalar),
+    WithJsonSchema({"type": ["boolean", "number", "string"], "maxLength": MAX_TEXT}),
+]
+"""A literal: text of at most 1,024 characters, a finite number or a boolean."""
+
+Bound = Annotated[
+    int | float | str,
+    PlainValidator(_bound),
+    WithJsonSchema({"type": ["number", "string"], "maxLength": MAX_TEXT}),
+]
+"""An end of a range: a number, or a text such as a date."""
+
+
+def _value(value: Any) -> Any:
+    if value is None or not isinstance(value, list):
+        return None if value is None else _scalar(value)
+    if not 1 <= len(value) <= 1000:
+        raise ValueError("must have 1 to 1000 values")
+    return [_scalar(item) for item in value]
+
+
+Value = Annotated[
+    bool | int | float | str | list[bool | int | float | str] | None,
+    PlainValidator(_value),
+    WithJsonSchema(
+        {
+            "type": ["boolean", "number", "string", "array", "null"],
+            "maxLength": MAX_TEXT,
+            "items": {"type": ["boolean", "number", "string"], "maxLength": MAX_TEXT},
+            "minItems": 1,
+            "maxItems": 1000,
+        }
+    ),
+]
 
 
 class Predicate(BaseModel):
@@ -28,7 +92,7 @@ class Predicate(BaseModel):
 
     column: Identifier
     op: Operator
-    value: Scalar | Annotated[list[Scalar], Field(min_length=1, max_length=1000)] | None = None
+    value: Value = None
 
     @model_validator(mode="after")
     def _value_fits_operator(self) -> Predicate:

@@ -53,7 +53,7 @@ class Rule(BaseModel):
     name: RuleName = ""
     type: str
     column: Identifier | None = None
-    arguments: dict[str, Any] = Field(default_factory=dict)
+    arguments: dict[str, Any] = Field(default_factory=dict, validate_default=True)
     severity: Severity = "error"
     warn_if: Threshold = "!= 0"
     error_if: Threshold = "!= 0"
@@ -91,15 +91,6 @@ class Rule(BaseModel):
     def _canonical_threshold(cls, value: str) -> str:
         return _threshold(value)
 
-    @model_validator(mode="before")
-    @classmethod
-    def _derived_name(cls, data: Any) -> Any:
-        if isinstance(data, dict) and not data.get("name") and isinstance(data.get("type"), str):
-            column = data.get("column")
-            words = data["type"] + (f"_{column}" if isinstance(column, str) else "")
-            return {**data, "name": re.sub(r"[^a-z0-9]+", "_", words.lower()).strip("_")[:63]}
-        return data
-
     @model_validator(mode="after")
     def _fits_its_type(self) -> Rule:
         entry = self.rule_type
@@ -114,9 +105,12 @@ class Rule(BaseModel):
         return self
 
     @model_validator(mode="after")
-    def _dimension_of_type(self) -> Rule:
+    def _completed(self) -> Rule:
         if self.dimension is None:
             object.__setattr__(self, "dimension", self.rule_type.dimension)
+        if not self.name:
+            words = f"{self.type} {self.column or ''}".lower()
+            object.__setattr__(self, "name", re.sub(r"[^a-z0-9]+", "_", words).strip("_")[:63])
         return self
 
     @property

@@ -117,9 +117,7 @@ def claim(
 def store_outcome(db: Connection, check_id: str, fence: int, outcome: CheckOutcome) -> Stored:
     """Store one finished run, once: verdict and results in this transaction or not at all."""
     row = db.execute(
-        select(
-            check_run.c.state, check_run.c.fence, check_run.c.table_id, check_run.c.source
-        )
+        select(check_run.c.state, check_run.c.fence, check_run.c.table_id, check_run.c.source)
         .where(check_run.c.id == check_id)
         .with_for_update()
     ).first()
@@ -165,9 +163,7 @@ def store_outcome(db: Connection, check_id: str, fence: int, outcome: CheckOutco
         db.execute(
             update(monitored_table)
             .where(monitored_table.c.id == row.table_id)
-            .values(
-                last_check_id=check_id, last_status=outcome.status, last_finished_at=func.now()
-            )
+            .values(last_check_id=check_id, last_status=outcome.status, last_finished_at=func.now())
         )
     return Stored(check_id, "stored", row.source)
 
@@ -276,13 +272,17 @@ def _table_of(db: Connection, body: CheckRequest) -> tuple[int, str]:
     row = db.execute(
         select(monitored_table.c.id, connection.c.target)
         .join(connection, connection.c.name == monitored_table.c.connection)
-        .where(monitored_table.c.connection == body.connection, monitored_table.c.name == body.table)
+        .where(
+            monitored_table.c.connection == body.connection, monitored_table.c.name == body.table
+        )
     ).first()
     if row is not None:
         return row.id, row.target
     known = db.scalar(select(connection.c.name).where(connection.c.name == body.connection))
     if known is None:
-        raise NotFound(f'connection "{body.connection}" is not configured', code="connection_unknown")
+        raise NotFound(
+            f'connection "{body.connection}" is not configured', code="connection_unknown"
+        )
     raise NotFound(
         f"table {body.table} is not configured on connection {body.connection}",
         code="table_not_configured",

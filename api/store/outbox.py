@@ -55,8 +55,6 @@ def mark_sent(db: Connection, ids: list[int]) -> None:
 def forget_sent(db: Connection, older_than_s: float) -> Any:
     """Drop messages sent longer ago than that."""
     return db.execute(
-        text(
-            "delete from outbox where sent_at < now() - make_interval(secs => :seconds)"
-        ),
+        text("delete from outbox where sent_at < now() - make_interval(secs => :seconds)"),
         {"seconds": older_than_s},
     ).rowcount

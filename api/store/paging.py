@@ -48,7 +48,9 @@ def fetch_page(
 
 
 def _encode(values: list[Any]) -> str:
-    raw = json.dumps([value if isinstance(value, (int, str)) else value.isoformat() for value in values])
+    raw = json.dumps(
+        [value if isinstance(value, (int, str)) else value.isoformat() for value in values]
+    )
     return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
 
 

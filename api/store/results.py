@@ -113,9 +113,7 @@ def results_page(
         "kind": rule_result.c.kind,
     }
     query = _narrowed(query, columns, filters, rule_result.c.finished_at, since, until)
-    return fetch_page(
-        db, query, [rule_result.c.id], limit=limit, cursor=cursor, descending=True
-    )
+    return fetch_page(db, query, [rule_result.c.id], limit=limit, cursor=cursor, descending=True)
 
 
 def latest_verdicts(db: Connection, limit: int) -> list[dict[str, Any]]:

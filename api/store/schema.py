@@ -117,9 +117,7 @@ check_run = Table(
     CheckConstraint("(state = 'finished') = (status is not null)", name="status_when_finished"),
     Index(None, "received_at", "id"),
     Index(None, "table_id", "received_at", "id"),
-    Index(
-        "check_run_unfinished_idx", "queued_at", postgresql_where=text("state <> 'finished'")
-    ),
+    Index("check_run_unfinished_idx", "queued_at", postgresql_where=text("state <> 'finished'")),
 )
 
 rule_result = Table(

@@ -1,0 +1,146 @@
+"""`python -m api [serve|migrate]`: the API process, or only its database's migration."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+from sqlalchemy.exc import OperationalError
+
+from api.app import create_app
+from api.checking import Checking
+from api.metrics import Metrics, StoreCollector
+from api.relay import Relay
+from api.services import Services
+from api.store import outbox, results
+from api.store.database import migrate, open_database
+from quality.engine import EngineSettings, open_engine
+from quality.errors import ConfigurationError, StringXError
+from quality.logs import configure, get_logger
+from quality.settings import LOOPBACK, ApiSettings, KafkaSettings, load
+
+log = get_logger(__name__)
+
+EXIT_CONFIGURATION = 78  # sysexits.h, EX_CONFIG
+_START_PATIENCE_S = 120
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m api", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=("serve", "migrate"), default="serve")
+    command = parser.parse_args(arguments).command
+    try:
+        settings, kafka = load(ApiSettings), load(KafkaSettings)
+        configure("stringx-api", level=settings.log_level)
+        if settings.api_token is None and settings.api_host not in LOOPBACK and command == "serve":
+            raise ConfigurationError(
+                f"STRINGX_API_TOKEN is not set: without it the API serves this machine alone "
+                f"(STRINGX_API_HOST is {settings.api_host}); set a token of 16 characters or more"
+            )
+        if settings.api_token is not None and len(settings.api_token.get_secret_value()) < 16:
+            raise ConfigurationError("STRINGX_API_TOKEN has fewer than 16 characters")
+        database = open_database(settings)
+        _migrate_patiently(database)
+        if command == "migrate":
+            log.info("migrated")
+            return 0
+        Server(settings, lambda: _open(settings, kafka, database)).run()
+    except StringXError as error:
+        print(f"stringx: {error}", file=sys.stderr)
+        return EXIT_CONFIGURATION if isinstance(error, ConfigurationError) else 1
+    return 0
+
+
+def _migrate_patiently(database: Any) -> None:
+    """Migrate, waiting for a database that is still starting."""
+    deadline = time.monotonic() + _START_PATIENCE_S
+    pause = 0.5
+    while True:
+        try:
+            migrate(database)
+            return
+        except OperationalError as error:
+            reason = str(error.orig).strip().splitlines()[0] if error.orig else "no connection"
+            if time.monotonic() + pause > deadline or "authentication" in reason:
+                raise ConfigurationError(
+                    f"the database of STRINGX_DATABASE_URL cannot be used: {reason}"
+                ) from None
+            log.warning("database_not_ready", reason=reason, retry_in_s=pause)
+            time.sleep(pause)
+            pause = min(pause * 2, 10.0)
+
+
+def _open(
+    settings: ApiSettings, kafka: KafkaSettings, database: Any
+) -> tuple[Flask, Callable[[], None]]:
+    """Wire one process; answers the application and what stops it."""
+    engine = open_engine(load(EngineSettings))
+    metrics = Metrics()
+    checking = Checking(database, engine, metrics, settings, kafka)
+
+    def verdicts() -> list[dict[str, Any]]:
+        with database.connect() as db:
+            return results.latest_verdicts(db, settings.metrics_tables)
+
+    def pending() -> int:
+        with database.connect() as db:
+            return outbox.pending(db)
+
+    metrics.registry.register(StoreCollector(verdicts, pending))
+    relay = Relay(database, settings, kafka, checking.requeue_overdue)
+    if kafka.bootstrap_servers:
+        relay.start()
+
+    def close() -> None:
+        if kafka.bootstrap_servers:
+            relay.stop()
+        engine.close()
+        database.dispose()
+
+    return create_app(Services(settings, database, engine, metrics, checking)), close
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn with one process and a pool of threads, so that counters stay in one place."""
+
+    def __init__(
+        self, settings: ApiSettings, opened: Callable[[], tuple[Flask, Callable[[], None]]]
+    ) -> None:
+        self._settings = settings
+        self._opened = opened
+        self._close: Callable[[], None] = lambda: None
+        super().__init__()
+
+    def load_config(self) -> None:
+        host = self._settings.api_host
+        host = f"[{host}]" if ":" in host else host
+        for name, value in {
+            "bind": f"{host}:{self._settings.api_port}",
+            "worker_class": "gthread",
+            "workers": 1,
+            "threads": self._settings.api_threads,
+            "timeout": 0,
+            "graceful_timeout": 25,
+            "keepalive": 15,
+            "limit_request_line": 4094,
+            "control_socket_disable": True,
+            "worker_exit": lambda server, worker: self._close(),
+            "logger_class": "gunicorn.glogging.Logger",
+            "loglevel": "warning",
+        }.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        # In the worker, after the fork: threads and the dbt process must belong to it.
+        app, self._close = self._opened()
+        log.info("api_serves", host=self._settings.api_host, port=self._settings.api_port)
+        return app
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""Checks and rule changes as use cases: the database, the engine and the outbox together."""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine as Database
+
+from api.metrics import Metrics
+from api.store import checks, outbox, results, tables
+from api.store.checks import Claim, Request, Stored
+from quality.checks import CheckOutcome, failed_outcome
+from quality.engine import Engine
+from quality.errors import Fault, InvalidInput, StringXError, Unavailable
+from quality.logs import bind_correlation, get_logger
+from quality.rules import Rule, RuleSet
+from quality.settings import ApiSettings, KafkaSettings
+
+log = get_logger(__name__)
+
+WORKER = f"api@{socket.gethostname()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """What routes and relay call; one per process, safe to share between threads."""
+
+    database: Database
+    engine: Engine
+    metrics: Metrics
+    settings: ApiSettings
+    kafka: KafkaSettings
+
+    def perform(self, request: Request) -> dict[str, Any]:
+        """Run a check now and answer it finished; one that was run before is not run again.
+
+        A check that another worker has in hand is answered as it stands (state `running`).
+        """
+        bind_correlation(request.id)
+        claim = self.claim([request], WORKER, "http")[0]
+        if claim.error is not None:
+            raise claim.error
+        if claim.outcome == "claimed" and claim.rule_set is not None:
+            outcome = self._run(request, claim.rule_set)
+            self.store([(request.id, claim.fence, outcome)])
+        return self.show(request.id)
+
+    def trigger(self, request: Request) -> dict[str, Any]:
+        """Store a request and its message to Kafka in one transaction; answers it as `received`."""
+        bind_correlation(request.id)
+        if not self.kafka.bootstrap_servers:
+            raise Unavailable(
+                "no Kafka is configured (STRINGX_KAFKA_BOOTSTRAP_SERVERS); use mode sync",
+                code="kafka_not_configured",
+            )
+        with self.database.begin() as db:
+            if outbox.pending(db) >= self.settings.outbox_limit:
+                raise Unavailable(
+                    "too many requests wait for Kafka; try again later", code="queue_full"
+                )
+            if checks.receive(db, request, "http"):
+                self.enqueue(db, request.message, request.traceparent)
+                log.info("check_received", table=request.body.table)
+        return self.show(request.id)
+
+    def show(self, check_id: str) -> dict[str, Any]:
+        with self.database.connect() as db:
+            return results.check(db, check_id)
+
+    def claim(self, requests: list[Request], worker: str, source: str) -> list[Claim]:
+        """Take a batch into work, in one transaction."""
+        with self.database.begin() as db:
+            return checks.claim(
+                db,
+                requests,
+                worker=worker,
+                source=source,
+                lease_s=self.settings.lease_s,
+                max_attempts=self.settings.max_attempts,
+            )
+
+    def store(self, finished: list[tuple[str, int, CheckOutcome]]) -> list[Stored]:
+        """Store a batch of outcomes in one transaction, each once; then count them."""
+        answers: dict[int, Stored] = {}
+        with self.database.begin() as db:
+            places = sorted(range(len(finished)), key=lambda place: finished[place][0])
+            for place in places:
+                answers[place] = checks.store_outcome(db, *finished[place])
+        for place, stored in answers.items():
+            if stored.result == "stored":
+                outcome = finished[place][2]
+                self.metrics.count_outcome(outcome, stored.source)
+                log.info(
+                    "check_finished",
+                    correlation_id=stored.id,
+                    status=outcome.status,
+                    duration_ms=round(outcome.duration_ms, 1),
+                    failing_rows=outcome.failing_rows,
+                    error_code=outcome.error_code,
+                )
+        return [answers[place] for place in range(len(finished))]
+
+    def requeue_overdue(self) -> int:
+        """Send the messages of requests again whose worker or message was lost; how many."""
+        with self.database.begin() as db:
+            lost = checks.overdue(db, requeue_after_s=self.settings.requeue_after_s)
+            for document in lost:
+                self.enqueue(db, document, None)
+            outbox.forget_sent(db, older_than_s=7 * 86_400)
+        if lost:
+            log.warning("checks_requeued", count=len(lost))
+        return len(lost)
+
+    def enqueue(self, db: Any, document: dict[str, Any], traceparent: str | None) -> None:
+        headers = {"content-type": "application/json"}
+        if traceparent is not None:
+            headers["traceparent"] = traceparent
+        value = json.dumps(document, ensure_ascii=False)
+        outbox.add(db, self.kafka.request_topic, document["table"], value, headers)
+
+    def validate_rules(self, table_id: int, rules: list[Rule], paths: list[str]) -> None:
+        """Refuse rules that dbt or the target would: InvalidInput, its faults at `paths`."""
+        with self.database.connect() as db:
+            rule_set = tables.rule_set(db, table_id, rules)
+        try:
+            self.engine.compile(rule_set)
+        except InvalidInput as error:
+            faults = [_moved(fault, paths) for fault in error.faults]
+            raise InvalidInput(str(error), code=error.code, faults=faults) from None
+
+    def _run(self, request: Request, rule_set: RuleSet) -> CheckOutcome:
+        started_at = datetime.now(UTC)
+        limit = self.settings.sync_time_limit_s
+        if request.body.deadline_ms is not None:
+            limit = min(limit, request.body.deadline_ms / 1000)
+        try:
+            return self.engine.run(rule_set, request.body.scope, time_limit_s=limit)
+        except StringXError as error:
+            code, message = error.code, str(error)
+        except Exception:  # a claimed check must end: its lease would only hide the fault
+            log.exception("engine_failed")
+            code, message = "engine", "the engine failed; the service's log has the details"
+        return failed_outcome(rule_set.hash, code, message, started_at, datetime.now(UTC))
+
+
+def _moved(fault: Fault, paths: list[str]) -> Fault:
+    """From `rules[2].column` of the compiled set to the place in the document that came in."""
+    for place, path in enumerate(paths):
+        prefix = f"rules[{place}]"
+        if fault.path == prefix or fault.path.startswith(prefix + "."):
+            return Fault((path + fault.path[len(prefix) :]).lstrip("."), fault.code, fault.message)
+    return fault

@@ -1,0 +1,142 @@
+"""The outbox relay: carries stored messages to Kafka, in order, by one replica at a time.
+
+The leader holds an advisory lock of PostgreSQL on a connection of its own; when it dies, the lock
+goes and another replica takes over. NOTIFY wakes it, so a message waits milliseconds, not a poll.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from confluent_kafka import KafkaException, Producer
+from sqlalchemy import Engine as Database
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.store import outbox
+from quality.logs import get_logger
+from quality.settings import ApiSettings, KafkaSettings
+
+log = get_logger(__name__)
+
+_LEADER_LOCK = 0x5354_5249_4E58
+_BATCH = 500
+_TROUBLE = (psycopg.Error, SQLAlchemyError, KafkaException, BufferError)
+
+
+class Relay:
+    """A thread of the API process. `stop()` ends it within a few seconds."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: ApiSettings,
+        kafka: KafkaSettings,
+        sweep: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._kafka = kafka
+        self._sweep = sweep
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="outbox-relay", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        pause = 0.5
+        while not self._stopping.is_set():
+            try:
+                self._lead_when_free()
+                pause = 0.5
+            except _TROUBLE as error:
+                log.warning("relay_retries", error=type(error).__name__, in_s=pause)
+                self._stopping.wait(pause)
+                pause = min(pause * 2, 30.0)
+
+    def _lead_when_free(self) -> None:
+        url = self._database.url.set(drivername="postgresql")
+        dsn = url.render_as_string(hide_password=False)
+        with psycopg.connect(
+            dsn, autocommit=True, connect_timeout=5, application_name="stringx-relay"
+        ) as session:
+            while not self._stopping.is_set():
+                query = "select pg_try_advisory_lock(%s)"
+                row = session.execute(query, (_LEADER_LOCK,)).fetchone()
+                if row is not None and row[0]:
+                    log.info("relay_leads")
+                    session.execute(f"listen {outbox.CHANNEL}")
+                    self._lead(session)
+                else:
+                    self._stopping.wait(self._settings.outbox_poll_s)
+
+    def _lead(self, session: psycopg.Connection[Any]) -> None:
+        producer = self._producer()
+        next_sweep = time.monotonic() + self._settings.sweep_interval_s
+        while not self._stopping.is_set():
+            if not self._send(producer):
+                # Messages that timed out leave librdkafka's producer with a fatal state on some
+                # brokers; a new one starts clean, and the rows are still there.
+                producer = self._producer()
+                self._stopping.wait(1.0)
+            if time.monotonic() >= next_sweep:
+                self._sweep()
+                next_sweep = time.monotonic() + self._settings.sweep_interval_s
+            for _ in session.notifies(timeout=self._settings.outbox_poll_s, stop_after=1):
+                pass
+
+    def _send(self, producer: Producer) -> bool:
+        """Send what waits; True when every message was acknowledged and marked."""
+        while not self._stopping.is_set():
+            with self._database.connect() as db:
+                messages = outbox.unsent(db, _BATCH)
+            if not messages:
+                return True
+            acknowledged: list[int] = []
+            for message in messages:
+                producer.produce(
+                    message.topic,
+                    key=message.key.encode(),
+                    value=message.value.encode(),
+                    headers=list(message.headers.items()),
+                    on_delivery=_when_acknowledged(message.id, acknowledged),
+                )
+                producer.poll(0)
+            producer.flush(self._kafka.delivery_timeout_s + 1)
+            if acknowledged:
+                with self._database.begin() as db:
+                    outbox.mark_sent(db, acknowledged)
+            if len(acknowledged) < len(messages):
+                log.warning("kafka_unreachable", waiting=len(messages) - len(acknowledged))
+                return False
+        return True
+
+    def _producer(self) -> Producer:
+        return Producer(
+            {
+                **self._kafka.client(),
+                "client.id": "stringx-relay",
+                "acks": "all",
+                # Keeps the order within a partition on retries, without the transactional
+                # machinery that not every Kafka-compatible broker has.
+                "max.in.flight.requests.per.connection": 1,
+                "delivery.timeout.ms": int(self._kafka.delivery_timeout_s * 1000),
+                "linger.ms": 2,
+            }
+        )
+
+
+def _when_acknowledged(message_id: int, acknowledged: list[int]) -> Callable[[Any, Any], None]:
+    def delivered(error: Any, _message: Any) -> None:
+        if error is None:
+            acknowledged.append(message_id)
+
+    return delivered

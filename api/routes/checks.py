@@ -1,0 +1,134 @@
+"""Checks and their results, for people and pipelines."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from flask import request
+from pydantic import AwareDatetime, Field
+
+from api import views
+from api.operations import Answer, Operations
+from api.routes.configuration import PageQuery
+from api.services import services
+from api.store import results
+from api.store.checks import Request
+from quality.catalogue import Dimension
+from quality.checks import CheckRequest, CheckState, CheckStatus, RuleStatus
+from quality.errors import Fault, InvalidInput, MalformedDocument, NotFound
+from quality.identity import new_id
+from quality.names import ConnectionName, RuleName, TableText
+from quality.rules import Kind
+
+operations = Operations("checks", __name__)
+add = operations.add
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+IDEMPOTENCY_KEY = "Idempotency-Key"
+
+Moment = Annotated[AwareDatetime, Field(description="RFC 3339, with time zone")]
+
+
+class CheckBody(CheckRequest):
+    """A check request; `sync` answers with the verdict, `async` at once with where it will be."""
+
+    mode: Literal["sync", "async"] = "sync"
+
+
+class CheckQuery(PageQuery):
+    table: TableText | None = None
+    connection: ConnectionName | None = None
+    state: CheckState | None = None
+    status: CheckStatus | None = None
+    source: Literal["http", "kafka"] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+class ResultQuery(PageQuery):
+    table: TableText | None = None
+    connection: ConnectionName | None = None
+    check_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{8,128}\z")] | None = None
+    rule: RuleName | None = None
+    status: RuleStatus | None = None
+    dimension: Dimension | None = None
+    kind: Kind | None = None
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+@add(
+    "POST",
+    "/checks",
+    body=CheckBody,
+    answers={200: views.CheckView, 202: views.CheckView},
+    problems=(404, 409),
+    headers={IDEMPOTENCY_KEY: r"^[A-Za-z0-9._:-]{8,128}$"},
+)
+def create_check(body: CheckBody) -> Answer:
+    """Check a table: now (sync), or by Kafka (async). The same id again gives the stored answer."""
+    asked = CheckRequest.model_validate(
+        body.model_dump(exclude={"mode"}, exclude_unset=True, mode="python")
+    )
+    wanted = Request(_check_id(asked), asked, _traceparent())
+    checking = services().checking
+    check = checking.perform(wanted) if body.mode == "sync" else checking.trigger(wanted)
+    finished = check["state"] == "finished"
+    location = {"Location": f"/api/v1/checks/{wanted.id}"}
+    return Answer(check, 200 if finished else 202, location)
+
+
+@add("GET", "/checks/<check_id>", answers={200: views.CheckView})
+def get_check(check_id: str) -> Answer:
+    """Read a check: where it stands and, once finished, its verdict and results."""
+    if not _REQUEST_ID.fullmatch(check_id):
+        raise NotFound("there is no check of that id", code="check_unknown")
+    return Answer(services().checking.show(check_id))
+
+
+@add("GET", "/checks", query=CheckQuery, answers={200: views.CheckPage})
+def list_checks(query: CheckQuery) -> Answer:
+    """List checks, newest first."""
+    with services().database.connect() as db:
+        page = results.checks_page(db, **_page_arguments(query))
+    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+
+
+@add("GET", "/results", query=ResultQuery, answers={200: views.HistoryPage})
+def list_results(query: ResultQuery) -> Answer:
+    """The history of rule results, newest first."""
+    with services().database.connect() as db:
+        page = results.results_page(db, **_page_arguments(query))
+    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+
+
+def _check_id(asked: CheckRequest) -> str:
+    key = request.headers.get(IDEMPOTENCY_KEY)
+    if key is None:
+        return asked.id or new_id()
+    if not _REQUEST_ID.fullmatch(key):
+        raise MalformedDocument(
+            f"{IDEMPOTENCY_KEY} must be 8 to 128 characters of A-Z a-z 0-9 . _ : -",
+            code="idempotency_key",
+        )
+    if asked.id is not None and asked.id != key:
+        raise InvalidInput(
+            f"the body's id and {IDEMPOTENCY_KEY} differ; send one of them",
+            faults=[Fault("id", "idempotency_key", f"differs from {IDEMPOTENCY_KEY}")],
+        )
+    return key
+
+
+def _traceparent() -> str | None:
+    value = request.headers.get("traceparent", "")
+    return value if _TRACEPARENT.fullmatch(value) else None
+
+
+def _page_arguments(query: CheckQuery | ResultQuery) -> dict[str, Any]:
+    paging = {"limit", "cursor", "since", "until"}
+    return {
+        **{name: getattr(query, name) for name in paging},
+        "filters": query.model_dump(exclude=paging),
+    }

@@ -1,0 +1,36 @@
+"""What one API process is made of, and how routes reach it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import current_app
+from sqlalchemy import Engine as Database
+
+from api.checking import Checking
+from api.metrics import Metrics
+from quality.engine import Engine
+from quality.settings import ApiSettings
+
+_KEY = "stringx"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Opened once per process."""
+
+    settings: ApiSettings
+    database: Database
+    engine: Engine
+    metrics: Metrics
+    checking: Checking
+
+
+def attach(app: Any, attached: Services) -> None:
+    app.extensions[_KEY] = attached
+
+
+def services() -> Services:
+    """The services of the running app."""
+    return cast(Services, current_app.extensions[_KEY])

@@ -1,0 +1,128 @@
+"""Rules as they are written: what is understood, and what is refused with which words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from quality.catalogue import RULE_TYPES
+from quality.documents import strictly
+from quality.errors import faults_of
+from quality.names import TableName
+from quality.rules import Rule, RuleSet
+
+
+def rule(**fields: Any) -> Rule:
+    return strictly(Rule, {"type": "not_null", "column": "id", **fields})
+
+
+def fault_of(**fields: Any) -> tuple[str, str]:
+    with pytest.raises(ValidationError) as caught:
+        rule(**fields)
+    fault = faults_of(caught.value)[0]
+    return fault.path, fault.code
+
+
+@pytest.mark.parametrize("entry", RULE_TYPES.values(), ids=lambda entry: entry.name)
+def test_example_of_each_rule_type_is_a_valid_rule(entry: Any) -> None:
+    assert strictly(Rule, entry.example).type == entry.name
+
+
+def test_name_and_dimension_follow_from_type_and_column() -> None:
+    found = rule(column="Dep Time")
+    assert found.name == "not_null_dep_time"
+    assert found.dimension == "completeness"
+
+
+def test_own_dimension_wins() -> None:
+    assert rule(dimension="accuracy").dimension == "accuracy"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [(">10", "> 10"), ("== 5", "= 5"), ("<> 0", "!= 0"), (" >= 007 ", ">= 7")]
+)
+def test_threshold_is_stored_canonically(written: str, meant: str) -> None:
+    assert rule(error_if=written).error_if == meant
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "> (select 1)",
+        "> 1; drop table x",
+        "{{ env_var('SECRET') }}",
+        "> 1 --",
+        "",
+        ">",
+        "> 1e9",
+        "> -1",
+    ],
+)
+def test_threshold_is_an_operator_and_a_number_and_nothing_else(hostile: str) -> None:
+    assert fault_of(error_if=hostile)[0] == "error_if"
+
+
+@pytest.mark.parametrize(
+    ("fields", "path", "code"),
+    [
+        ({"type": "no_such"}, "type", "rule_type_unknown"),
+        ({"type": "dbt.run_query"}, "type", "rule_type_unknown"),
+        ({"column": None}, "", "missing"),
+        ({"severity": "{{ x }}"}, "severity", "literal_error"),
+        ({"enabled": False}, "enabled", "unknown_field"),
+        ({"config": {}}, "config", "unknown_field"),
+        ({"fail_calc": "1"}, "fail_calc", "unknown_field"),
+        ({"name": "../../pwn"}, "name", "string_pattern_mismatch"),
+        ({"arguments": {"x": 1}}, "arguments.x", "unknown_field"),
+        ({"type": "accepted_values"}, "arguments.values", "missing"),
+        (
+            {"type": "accepted_values", "arguments": {"values": []}},
+            "arguments.values",
+            "too_short",
+        ),
+        (
+            {"type": "accepted_values", "arguments": {"values": ["x" * 1025]}},
+            "arguments.values[0]",
+            "value_error",
+        ),
+        ({"where": "1=1"}, "where", "tuple_type"),
+        ({"where": [{"column": "a", "op": "=", "value": [1]}]}, "where[0]", "value_error"),
+        ({"where": [{"column": "a", "op": "like", "value": "x"}]}, "where[0].op", "literal_error"),
+        ({"description": "a\x00b"}, "description", "value_error"),
+    ],
+)
+def test_wrong_field_is_refused_at_its_path(fields: dict[str, Any], path: str, code: str) -> None:
+    found_path, found_code = fault_of(**fields)
+    assert found_path.startswith(path)
+    assert found_code == code
+
+
+def test_inverted_range_is_refused() -> None:
+    path, _ = fault_of(type="accepted_range", arguments={"min_value": 2, "max_value": 1})
+    assert path == "arguments"
+
+
+@pytest.mark.parametrize("text", ["{{ env_var('X') }}", "env_var('X')", "O'Brien", "a\\b", "\x85"])
+def test_template_and_quote_characters_are_plain_text(text: str) -> None:
+    found = rule(type="accepted_values", arguments={"values": [text]})
+    assert found.arguments["values"] == [text]
+
+
+def test_rule_set_survives_its_document() -> None:
+    rules = tuple(strictly(Rule, entry.example) for entry in RULE_TYPES.values())
+    rule_set = RuleSet("demo", TableName("flights", "flights"), rules)
+    again = RuleSet.from_document(rule_set.document())
+    assert again == rule_set
+    assert again.hash == rule_set.hash
+
+
+def test_hash_changes_with_what_can_change_a_verdict() -> None:
+    table = TableName("a", "b")
+    hashes = {
+        RuleSet(connection, table, (found,)).hash
+        for connection in ("one", "two")
+        for found in (rule(), rule(error_if="> 1"), rule(column="other"))
+    }
+    assert len(hashes) == 6
