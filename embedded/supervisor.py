@@ -105,8 +105,7 @@ class Supervisor:
     def stop(self) -> None:
         """Stop everything: consumer, API, broker, PostgreSQL."""
         # Stopping has its own time limits; a second Ctrl-C must not cut it short.
-        for number in STOP_SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        handlers = {number: signal.signal(number, signal.SIG_IGN) for number in STOP_SIGNALS}
         for child in reversed(self._children):
             child.stop(signal.SIGTERM, seconds=self.settings.embedded_stop_timeout_seconds)
         self._children.clear()
@@ -118,6 +117,8 @@ class Supervisor:
             self._roster.clear()
             self._lock.close()
             self._lock = None
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
     def require_alive(self) -> bool:
         """True while every part runs; raises EmbeddedError when one has stopped by itself."""

@@ -45,7 +45,10 @@ def configure(client: ApiClient, *, restore: bool) -> None:
             if restore or not client.get(path)["items"]:
                 client.put(path, {"rules": document["rules"]})
     except StringXError as error:
-        raise EmbeddedError(f"the demo's rules cannot be configured: {error}") from error
+        faults = "".join(
+            f"; {fault.path}: {fault.message}" for fault in getattr(error, "faults", [])
+        )
+        raise EmbeddedError(f"the demo's rules cannot be configured: {error}{faults}") from error
 
 
 def request(kafka: KafkaSettings) -> dict[str, str]:
