@@ -1,0 +1,321 @@
+"""The polling loop: the only code that touches the Kafka consumer, in the main thread.
+
+It never waits for a check, a commit or the API, so the group never takes this worker for dead.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from consumer.health import Health
+from consumer.inbox import Inbox
+from consumer.kafka import (
+    Cluster,
+    MakeConsumer,
+    assign_by_hand,
+    consumer_config,
+    read_statistics,
+    topic_is_missing,
+)
+from consumer.metrics import Metrics
+from consumer.offsets import OffsetTracker
+from consumer.patience import SAY_EVERY_S
+from consumer.records import Delivery, Record
+from quality.errors import StringXError
+from quality.logs import get_logger
+from quality.settings import ConsumerSettings, KafkaSettings
+
+log = get_logger(__name__)
+
+PAUSED_POLL_S = 0.05
+"""While paused, only callbacks come: look often, so as to resume soon."""
+
+COMMIT_ANSWER_S = 15.0
+LAG_EVERY_S = 1.0
+
+
+class KafkaFailed(StringXError):
+    """librdkafka gave up: only a new process helps."""
+
+    code = "kafka_fatal"
+
+
+class PollingLoop:
+    """Polls into an inbox, pauses when it is full, and commits what the tracker has done."""
+
+    def __init__(
+        self,
+        settings: ConsumerSettings,
+        kafka: KafkaSettings,
+        *,
+        make_consumer: MakeConsumer,
+        cluster: Cluster,
+        inbox: Inbox,
+        tracker: OffsetTracker,
+        metrics: Metrics,
+        health: Health,
+        stop: threading.Event,
+    ) -> None:
+        self._settings = settings
+        self._kafka = kafka
+        self._cluster = cluster
+        self._inbox = inbox
+        self._tracker = tracker
+        self._metrics = metrics
+        self._health = health
+        self._stop = stop
+        self._manual = kafka.assignment == "manual"
+        self._paused = False
+        self._topic_lost = False
+        self._commits_open = 0
+        self._committed_at = 0.0
+        self._measured_at = 0.0
+        self._known_commits: dict[tuple[str, int], int] = {}
+        self._said: dict[int, float] = {}
+        self._consumer = make_consumer(
+            consumer_config(
+                kafka,
+                {
+                    "on_commit": self._on_commit,
+                    "error_cb": self._on_error,
+                    "stats_cb": self._on_statistics,
+                    "logger": logging.getLogger("librdkafka"),
+                },
+            )
+        )
+
+    def start(self, partitions: int) -> None:
+        """Subscribe, or assign by hand; raises KafkaException when the broker does not answer."""
+        if self._manual:
+            self._tracker.forget(self._assignment())
+            assigned = assign_by_hand(self._consumer, self._kafka, partitions)
+            self._paused = False
+            self._health.kafka_works()
+            self._health.assigned(len(assigned))
+            log.info("partitions_assigned", partitions=len(assigned), assignment="manual")
+        else:
+            self._consumer.subscribe(
+                [self._kafka.request_topic],
+                on_assign=self._on_assign,
+                on_revoke=self._on_revoke,
+                on_lost=self._on_lost,
+            )
+
+    def run(self) -> None:
+        """Go round until asked to stop. Raises KafkaFailed on an error that is final."""
+        while not self._stop.is_set():
+            self.turn()
+            if self._topic_lost:
+                self._recover_topic()
+
+    def turn(self) -> None:
+        """One round: messages in, back-pressure, commits."""
+        self._health.tick()
+        self._metrics.last_poll.set_to_current_time()
+        message = self._consumer.poll(PAUSED_POLL_S if self._paused else self._settings.poll_s)
+        if message is not None:  # a message without a value is falsy, but not None
+            self._take(message)
+            # What has arrived beside it, without waiting: a batch never delays a lone message.
+            for more in self._consumer.consume(self._settings.batch_size, 0):
+                self._take(more)
+        self._press_back()
+        self._commit_when_due()
+
+    def drain(self, until: float) -> None:
+        """At the end: no new messages, commit what is done and wait for the answers."""
+        self._set_paused(True)
+        self._commit(self._tracker.committable())
+        while self._commits_open > 0 and time.monotonic() < until:
+            self._health.tick()
+            self._consumer.poll(0.05)
+
+    def keep_alive(self) -> None:
+        """Poll for callbacks only, while the end is waited for."""
+        self._health.tick()
+        self._set_paused(True)
+        self._consumer.poll(PAUSED_POLL_S)
+        self._commit_when_due()
+
+    def close(self) -> None:
+        """Leave the group. Can hang for good when the broker does: call it under a watchdog."""
+        self._consumer.close()
+
+    def _take(self, message: Message) -> None:
+        error = message.error()
+        if error is not None:
+            self._on_error(error)
+            return
+        record = Record.of(message)
+        ticket = self._tracker.open(record.topic, record.partition, record.offset)
+        self._inbox.put(Delivery(record, ticket))
+
+    def _press_back(self) -> None:
+        if not self._paused and self._inbox.full:
+            self._set_paused(True)
+        elif self._paused and not self._inbox.half_full:
+            self._set_paused(False)
+
+    def _set_paused(self, paused: bool) -> None:
+        if paused == self._paused:
+            return
+        self._paused = paused
+        assigned = [TopicPartition(topic, number) for topic, number in self._assignment()]
+        try:
+            (self._consumer.pause if paused else self._consumer.resume)(assigned)
+        except KafkaException as error:
+            log.warning("pause_failed", error=str(error.args[0]), paused=paused)
+
+    def _commit_when_due(self) -> None:
+        waiting = self._tracker.committable()
+        since = time.monotonic() - self._committed_at
+        if waiting and (
+            since >= self._settings.commit_interval_s
+            or self._tracker.uncommitted() >= self._settings.commit_every
+        ):
+            self._commit(waiting)
+        if time.monotonic() - self._measured_at >= LAG_EVERY_S:
+            self._measured_at = time.monotonic()
+            self._measure_lag()
+
+    def _commit(self, positions: dict[tuple[str, int], int]) -> None:
+        """Ask for a commit and go on: a synchronous one can hang for good with its broker."""
+        if not positions or (self._commits_open > 0 and not self._commit_is_overdue):
+            return
+        self._commits_open = 0
+        self._committed_at = time.monotonic()
+        offsets = [TopicPartition(*partition, offset) for partition, offset in positions.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+            self._commits_open += 1
+        except KafkaException as error:
+            self._commit_failed(error.args[0])
+
+    @property
+    def _commit_is_overdue(self) -> bool:
+        """No answer is to be hoped for any more; a position committed twice does no harm."""
+        return time.monotonic() - self._committed_at > COMMIT_ANSWER_S
+
+    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
+        self._commits_open = max(0, self._commits_open - 1)
+        if error is not None:
+            self._commit_failed(error)
+            return
+        for partition in partitions:
+            if partition.error is not None:
+                self._commit_failed(partition.error)
+            else:
+                self._tracker.committed(partition.topic, partition.partition, partition.offset)
+
+    def _commit_failed(self, error: KafkaError) -> None:
+        """Counted; the position is still committable, so the next round tries again."""
+        self._metrics.commit_failures.inc()
+        self._say(error, "commit_failed")
+
+    def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._tracker.forget([(p.topic, p.partition) for p in partitions])
+        try:
+            consumer.incremental_assign(partitions)
+            if self._paused:
+                consumer.pause(partitions)
+        except KafkaException as error:
+            log.warning("assignment_failed", error=str(error.args[0]))
+        self._health.kafka_works()
+        self._health.assigned(len(self._assignment()))
+        log.info("partitions_assigned", partitions=sorted(p.partition for p in partitions))
+
+    def _on_revoke(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Checks in hand go on (their results are idempotent); what only waits is dropped."""
+        gone = [(p.topic, p.partition) for p in partitions]
+        self._inbox.drop(gone)
+        waiting = {p: at for p, at in self._tracker.committable().items() if p in gone}
+        if waiting:
+            try:
+                offsets = [TopicPartition(*partition, at) for partition, at in waiting.items()]
+                consumer.commit(offsets=offsets, asynchronous=True)
+                self._commits_open += 1
+            except KafkaException as error:
+                self._commit_failed(error.args[0])
+        self._forget(gone)
+        self._health.assigned(max(0, len(self._assignment()) - len(gone)))
+        log.info("partitions_revoked", partitions=sorted(p.partition for p in partitions))
+
+    def _on_lost(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Another member has them already: commit nothing."""
+        gone = [(p.topic, p.partition) for p in partitions]
+        self._inbox.drop(gone)
+        self._forget(gone)
+        self._health.assigned(None)
+        log.warning("partitions_lost", partitions=sorted(p.partition for p in partitions))
+
+    def _forget(self, partitions: list[tuple[str, int]]) -> None:
+        self._tracker.forget(partitions)
+        for topic, number in partitions:
+            if not self._manual:
+                try:
+                    self._metrics.lag.remove(topic, str(number))
+                except KeyError:
+                    continue
+
+    def _on_error(self, error: KafkaError) -> None:
+        if error.fatal():
+            raise KafkaFailed(f"Kafka: {error.str()}")
+        if topic_is_missing(error):
+            self._topic_lost = True
+        if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._health.kafka_failed(error.str())
+        self._say(error, "kafka_error")
+
+    def _on_statistics(self, text: str) -> None:
+        connected, steady, self._known_commits = read_statistics(text)
+        if not connected:
+            self._health.kafka_failed("no broker is connected")
+            return
+        self._health.kafka_works()
+        if steady and not self._manual:
+            self._health.assigned(len(self._assignment()))
+
+    def _recover_topic(self) -> None:
+        """The topic is gone, as after the restart of a broker in memory: make it and begin anew."""
+        self._topic_lost = False
+        self._health.kafka_failed("the topic is missing")
+        partitions = self._cluster.wait_for_topics(
+            self._stop, self._health, self._settings.retry_max_s
+        )
+        if partitions and self._manual:
+            try:
+                self.start(partitions)
+            except KafkaException as error:
+                self._topic_lost = True
+                self._say(error.args[0], "assignment_failed")
+
+    def _measure_lag(self) -> None:
+        """High watermark less what is done; not with manual assignment, where it is for a broker
+        whose watermarks are wrong."""
+        if self._manual:
+            return
+        done = self._known_commits | self._tracker.positions()
+        for partition in self._assignment():
+            low, high = self._consumer.get_watermark_offsets(
+                TopicPartition(*partition), cached=True
+            )
+            position = done.get(partition, low)  # nothing committed: it is read from the start
+            if high >= 0 and position >= 0:
+                lag = self._metrics.lag.labels(partition[0], str(partition[1]))
+                lag.set(max(0, high - max(position, low)))
+
+    def _assignment(self) -> list[tuple[str, int]]:
+        try:
+            return [(p.topic, p.partition) for p in self._consumer.assignment()]
+        except (KafkaException, RuntimeError):  # closed, or never connected
+            return []
+
+    def _say(self, error: KafkaError, event: str) -> None:
+        """Each kind of error once in a while: a dead broker would fill the log."""
+        now = time.monotonic()
+        if now - self._said.get(error.code(), -SAY_EVERY_S) >= SAY_EVERY_S:
+            self._said[error.code()] = now
+            log.warning(event, error=error.str(), code=error.name())
