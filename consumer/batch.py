@@ -243,11 +243,11 @@ class BatchWorker:
                     "message_dead_lettered",
                     code=letter.reason.code,
                     error=letter.reason.message,
-                    message=where,
+                    place=where,
                 )
             else:
                 wait_s = Backoff(self.retry_max_s, letter.delivery.attempts).next()
-                log.error("dead_letter_not_taken", error=fault, message=where, retry_s=wait_s)
+                log.error("dead_letter_not_taken", error=fault, place=where, retry_s=wait_s)
                 self.inbox.put_off(letter.delivery, wait_s)
 
 

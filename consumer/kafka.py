@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -37,6 +38,16 @@ _NO_TOPIC = (
 Config = dict[str, Any]
 
 
+def client_config(kafka: KafkaSettings, name: str) -> Config:
+    """What every client of ours has; librdkafka's own log goes into ours."""
+    return {
+        **kafka.client(),
+        "client.id": name,
+        "reconnect.backoff.max.ms": 5_000,
+        "logger": logging.getLogger("librdkafka"),
+    }
+
+
 def consumer_config(kafka: KafkaSettings, hooks: Config) -> Config:
     """librdkafka's settings of the consumer; `hooks` are its callbacks.
 
@@ -44,9 +55,8 @@ def consumer_config(kafka: KafkaSettings, hooks: Config) -> Config:
     because the loop polls through long checks: only a dead process exceeds it.
     """
     return {
-        **kafka.client(),
+        **client_config(kafka, "stringx-consumer"),
         "group.id": kafka.group,
-        "client.id": "stringx-consumer",
         "enable.auto.commit": False,
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
@@ -56,21 +66,18 @@ def consumer_config(kafka: KafkaSettings, hooks: Config) -> Config:
         "heartbeat.interval.ms": max(1, round(kafka.session_timeout_s * 1000 / 5)),
         "max.poll.interval.ms": max(300_000, round(kafka.session_timeout_s * 1000)),
         "queued.max.messages.kbytes": 16_384,
-        "reconnect.backoff.max.ms": 5_000,
         "topic.metadata.refresh.interval.ms": 30_000,
         "statistics.interval.ms": 5_000,
         **hooks,
     }
 
 
-def producer_config(kafka: KafkaSettings) -> Config:
+def producer_config(kafka: KafkaSettings, name: str = "stringx-dead-letters") -> Config:
     """librdkafka's settings of a producer whose records are safe once acknowledged."""
     return {
-        **kafka.client(),
-        "client.id": "stringx-dead-letters",
+        **client_config(kafka, name),
         "acks": "all",
         "delivery.timeout.ms": round(kafka.delivery_timeout_s * 1000),
-        "reconnect.backoff.max.ms": 5_000,
         "linger.ms": 5,
     }
 
@@ -80,7 +87,7 @@ class Cluster:
 
     def __init__(self, kafka: KafkaSettings) -> None:
         self._kafka = kafka
-        self._admin = AdminClient({**kafka.client(), "client.id": "stringx-consumer-admin"})
+        self._admin = AdminClient(client_config(kafka, "stringx-consumer-admin"))
         self._topics = (kafka.request_topic, kafka.dead_letter_topic)
         self.id = "unknown"
 

@@ -5,7 +5,6 @@ It never waits for a check, a commit or the API, so the group never takes this w
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 
@@ -83,7 +82,6 @@ class PollingLoop:
                     "on_commit": self._on_commit,
                     "error_cb": self._on_error,
                     "stats_cb": self._on_statistics,
-                    "logger": logging.getLogger("librdkafka"),
                 },
             )
         )

@@ -104,6 +104,7 @@ def _health(good: bool, document: dict[str, Any]) -> Content:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = IDLE_S
+    wbufsize = -1  # head and body in one packet
     site: Site
 
     def do_GET(self) -> None:
