@@ -86,7 +86,7 @@ class Images:
 
 
 def _make_like_the_official_image(root: Path) -> None:
-    """Python as `python` in /usr/local/bin, free to install packages, trusting this machine's CAs."""
+    """`python` in /usr/local/bin, free to install packages, trusting this machine's CAs."""
     for marker in root.glob("usr/lib/python3*/EXTERNALLY-MANAGED"):
         marker.unlink()
     for name, target in {"python": "python3", "python3": "python3", "pip": "pip3"}.items():
