@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import socket
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from quality.errors import ConfigurationError
 
@@ -65,7 +65,7 @@ class Site:
 
     def answer(self, target: str) -> Content:
         """The content of a request target (path and query)."""
-        path = urlsplit(target).path
+        path = target.partition("?")[0]
         if path == "/health/live":
             return _health(self.is_live(), {"status": "live" if self.is_live() else "hangs"})
         if path == "/health/ready":
@@ -82,12 +82,12 @@ class Site:
             return _NOT_FOUND
         name = path.removeprefix("/") or "index.html"
         # The folder is flat: a name is one of its files or nothing, so no path leads out of it.
-        if name not in {file.name for file in folder.iterdir() if file.is_file()}:
-            return _NOT_FOUND
-        kind = _TYPES.get(Path(name).suffix)
-        if kind is None:
-            return _NOT_FOUND
         try:
+            if name not in {file.name for file in folder.iterdir() if file.is_file()}:
+                return _NOT_FOUND
+            kind = _TYPES.get(Path(name).suffix)
+            if kind is None:
+                return _NOT_FOUND
             return Content(HTTPStatus.OK, kind, (folder / name).read_bytes(), _PORTAL_POLICY)
         except FileNotFoundError:  # replaced by a newer one in this moment
             return Content(HTTPStatus.SERVICE_UNAVAILABLE, _TYPES[".html"], _BEING_MADE)
@@ -160,7 +160,7 @@ class WebServer(ThreadingHTTPServer):
                 f"cannot listen on {host}:{port} ({error.strerror}): stop what holds the port, or "
                 "set STRINGX_CONSUMER_HOST or STRINGX_CONSUMER_PORT"
             ) from None
-        threading.Thread(target=self.serve_forever, name="web", daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.1,), name="web", daemon=True).start()
 
     def process_request(self, request: socket | tuple[bytes, socket], client_address: Any) -> None:
         if not self._room.acquire(blocking=False):

@@ -20,6 +20,7 @@ MAX_VALUE_BYTES = 256 * 1024
 EVENT_TYPE = "stringx.check.requested.v1"
 _STRUCTURED = "application/cloudevents+json"
 _EVENT_FIELDS = {"specversion", "id", "source", "type"}
+_OUR_HEADERS = {"content-type", *(f"ce_{name}" for name in _EVENT_FIELDS)}
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 
 Headers = Sequence[tuple[str, str | bytes | None]]
@@ -48,7 +49,7 @@ def read_request(
     if "ce_specversion" in known:
         event = {key.removeprefix("ce_"): text for key, text in known.items() if key[:3] == "ce_"}
         document = _request_of_event(event, document)
-    elif known.get("content-type", "").startswith(_STRUCTURED) or document.keys() >= _EVENT_FIELDS:
+    elif _is_structured(known) or document.keys() >= _EVENT_FIELDS:
         data = document.pop("data", None)
         if not isinstance(data, dict):
             raise InvalidInput("the CloudEvent's data is no JSON object", code="event_unsupported")
@@ -80,17 +81,22 @@ def _request_of_event(event: dict[str, Any], data: dict[str, Any]) -> dict[str, 
     return data
 
 
+def _is_structured(headers: dict[str, str]) -> bool:
+    media_type = headers.get("content-type", "").partition(";")[0].strip()
+    return media_type.lower() == _STRUCTURED
+
+
 def _text_headers(headers: Headers) -> dict[str, str]:
     """The headers that mean something here; whatever else stands there is the producer's own."""
     known = {}
     for key, raw in headers:
         name = key.lower()
-        if name != "content-type" and name[:3] != "ce_":
+        if name not in _OUR_HEADERS:
             continue
+        if raw is None:
+            raise InvalidInput(f"the header {name} has no value", code="header_invalid")
         try:
-            known[name] = raw.decode("utf-8") if isinstance(raw, bytes) else raw or ""
+            known[name] = raw.decode("utf-8") if isinstance(raw, bytes) else raw
         except UnicodeDecodeError:
-            raise InvalidInput(
-                f"the header {name[:60]} is not UTF-8", code="header_invalid"
-            ) from None
+            raise InvalidInput(f"the header {name} is not UTF-8", code="header_invalid") from None
     return known

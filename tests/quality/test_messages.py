@@ -118,3 +118,23 @@ def test_every_message_is_a_request_or_a_refusal(value: bytes, headers: Any) -> 
         assert "\n" not in str(refusal)
     else:
         assert request.payload_hash
+
+
+def test_media_types_are_compared_without_case_and_parameters() -> None:
+    value = json.dumps({"data": {"table": "a.b"}, "id": "event-0001"}).encode()
+    for kind in (b"Application/CloudEvents+JSON", b"application/cloudevents+json;charset=UTF-8"):
+        # Taken for an event, it lacks the rest of one; as a bare request it had unknown fields.
+        assert code_of(value, [("content-type", kind)]) == "event_unsupported"
+    assert code_of(value, [("content-type", b"application/cloudevents+jsonp")]) == "invalid"
+
+
+@pytest.mark.parametrize("name", ["content-type", "ce_id", "ce_specversion", "CE_Type"])
+@pytest.mark.parametrize("raw", [None, b"\xff\xfe"])
+def test_a_header_of_ours_without_a_readable_value_is_refused(name: str, raw: bytes) -> None:
+    assert code_of(b'{"table": "a.b"}', [(name, raw)]) == "header_invalid"
+
+
+@pytest.mark.parametrize("name", ["ce_theirs", "x", "ce_", ""])
+@pytest.mark.parametrize("raw", [None, b"\xff\xfe"])
+def test_a_header_of_the_producers_own_is_not_looked_at(name: str, raw: bytes) -> None:
+    assert read_request(b'{"table": "a.b"}', [(name, raw)] * 10_000).table == "a.b"

@@ -1,0 +1,141 @@
+"""Fixtures of the consumer's own tests: the contract server, and a worker with its parts."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from consumer.batch import BatchWorker
+from consumer.claims import ClaimDesk
+from consumer.dead_letters import Reason
+from consumer.health import Health
+from consumer.inbox import Inbox
+from consumer.metrics import Metrics
+from consumer.offsets import OffsetTracker
+from consumer.patience import PatientApi
+from consumer.records import Delivery, Record
+from quality.checks import CheckOutcome
+from quality.client import ApiClient
+from quality.predicates import Predicate
+from quality.rules import RuleSet
+from quality.settings import ClientSettings
+from tests.consumer.contract_api import ContractApi
+
+TOPIC = "requests"
+
+
+class RecordingEngine:
+    """Judges nothing and remembers what it was asked; `fails` with what it is told to."""
+
+    def __init__(self) -> None:
+        self.runs: list[tuple[str, tuple[Predicate, ...], float | None]] = []
+        self.fails: Exception | None = None
+        self.on_run: Any = lambda: None
+
+    def run(
+        self, rule_set: RuleSet, scope: tuple[Predicate, ...], time_limit_s: float | None
+    ) -> CheckOutcome:
+        self.runs.append((str(rule_set.table), scope, time_limit_s))
+        self.on_run()
+        if self.fails is not None:
+            raise self.fails
+        now = datetime.now(UTC)
+        return CheckOutcome(
+            rule_set_hash=rule_set.hash, started_at=now, finished_at=now, duration_ms=1.0
+        )
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass
+class Bench:
+    """A worker on the contract server; `letters` are its dead letters."""
+
+    api: ContractApi
+    engine: RecordingEngine
+    worker: BatchWorker
+    inbox: Inbox
+    tracker: OffsetTracker
+    metrics: Metrics
+    health: Health
+    stop: threading.Event
+    letters: list[tuple[Record, Reason]]
+    dead_letter_fault: str | None = None
+    offsets: Iterator[int] = field(default_factory=lambda: iter(range(1000)))
+
+    def deliver(self, value: bytes | None, **more: Any) -> Delivery:
+        """A message as the polling loop hands it over."""
+        offset = next(self.offsets)
+        ticket = self.tracker.open(TOPIC, 0, offset)
+        fields = {"timestamp_ms": 1_700_000_000_000, "key": None, "value": value, **more}
+        return Delivery(Record(TOPIC, 0, offset, **fields), ticket)
+
+    def request(self, request_id: str | None = None, **document: Any) -> Delivery:
+        """A message with a request."""
+        whole = {"table": "shop.orders", **({"id": request_id} if request_id else {}), **document}
+        return self.deliver(json.dumps(whole).encode())
+
+    def work(self, *deliveries: Delivery) -> None:
+        self.worker.work(list(deliveries))
+
+    def drain(self) -> None:
+        """Work off what was put off and is due."""
+        self.worker.work(self.inbox.take(500))
+
+    @property
+    def position(self) -> int:
+        return self.tracker.committable().get((TOPIC, 0), 0)
+
+    def counted(self, outcome: str) -> float:
+        return (
+            self.metrics.registry.get_sample_value(
+                "stringx_consumer_messages_total", {"outcome": outcome}
+            )
+            or 0.0
+        )
+
+
+@pytest.fixture
+def contract_api() -> Iterator[ContractApi]:
+    api = ContractApi()
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def bench(contract_api: ContractApi) -> Bench:
+    settings = ClientSettings(api_url=contract_api.url)
+    stop, metrics, health = threading.Event(), Metrics(), Health()
+    inbox, tracker, engine = Inbox(1000, 10**9), OffsetTracker(), RecordingEngine()
+    api = PatientApi(
+        ApiClient(settings), retry_max_s=0.01, stop=stop, metrics=metrics, health=health
+    )
+    letters: list[tuple[Record, Reason]] = []
+
+    def write_letters(given: list[tuple[Record, Reason, int]]) -> list[str | None]:
+        fault = bench.dead_letter_fault
+        if fault is None:
+            letters.extend((record, reason) for record, reason, _ in given)
+        return [fault for _ in given]
+
+    worker = BatchWorker(
+        desk=ClaimDesk(api, "test-1", make_api=lambda: ApiClient(settings)),
+        engine=engine,
+        inbox=inbox,
+        tracker=tracker,
+        metrics=metrics,
+        stopping=stop.is_set,
+        write_letters=write_letters,
+        cluster_id=lambda: "cluster-1",
+        max_message_bytes=256 * 1024,
+        retry_max_s=0.01,
+    )
+    bench = Bench(contract_api, engine, worker, inbox, tracker, metrics, health, stop, letters)
+    return bench

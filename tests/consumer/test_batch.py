@@ -1,0 +1,346 @@
+"""A batch from messages to stored results, against a server that speaks the API's contract."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from consumer.patience import Stopping
+from quality.checks import RuleResult
+from quality.errors import EngineError
+from tests.consumer.conftest import Bench
+from tests.consumer.contract_api import Answer, problem
+
+
+def test_a_message_is_claimed_run_stored_and_then_done(bench: Bench) -> None:
+    bench.work(bench.request("request-1"))
+    assert [path for path, _ in bench.api.calls] == ["/claims", "/outcomes"]
+    assert len(bench.api.results["request-1"]) == 1
+    assert bench.position == 1
+    assert bench.counted("stored") == 1
+
+
+def test_an_offset_is_not_done_before_its_result_is_stored(bench: Bench) -> None:
+    seen: list[int] = []
+    bench.api.refuse = lambda path, body: seen.append(bench.position)
+    bench.work(bench.request("request-1"))
+    assert seen == [0, 0]
+    assert bench.position == 1
+
+
+def test_the_same_id_again_is_not_run_again(bench: Bench) -> None:
+    bench.work(bench.request("request-1"))
+    bench.work(bench.request("request-1"))
+    assert len(bench.engine.runs) == 1
+    assert len(bench.api.results["request-1"]) == 1
+    assert bench.position == 2
+    assert bench.counted("replayed") == 1
+
+
+def test_the_same_id_twice_in_a_batch_is_claimed_once(bench: Bench) -> None:
+    bench.work(bench.request("request-1"), bench.request("request-1"))
+    assert len(bench.api.bodies("/claims")[0]["requests"]) == 1
+    assert bench.position == 2
+    assert (bench.counted("stored"), bench.counted("replayed")) == (1, 1)
+
+
+def test_an_id_used_for_another_request_is_a_dead_letter(bench: Bench) -> None:
+    bench.work(bench.request("request-1"), bench.request("request-1", table="shop.clean"))
+    bench.drain()
+    assert [reason.code for _, reason in bench.letters] == ["idempotency_key_reused"]
+    assert len(bench.api.results["request-1"]) == 1
+    assert bench.position == 2
+
+
+def test_a_message_without_an_id_gets_the_same_one_whenever_it_is_read(bench: Bench) -> None:
+    delivery = bench.request()
+    bench.work(delivery)
+    bench.work(delivery)
+    first, second = (body["requests"][0]["id"] for body in bench.api.bodies("/claims"))
+    assert first == second
+    assert first.startswith("k-")
+    bench.work(bench.request())
+    assert bench.api.bodies("/claims")[2]["requests"][0]["id"] != first
+
+
+def test_equal_rules_and_scope_share_a_run_and_each_is_stored(bench: Bench) -> None:
+    bench.work(*(bench.request(f"request-{number}") for number in range(10)))
+    assert len(bench.engine.runs) == 1
+    assert sorted(bench.api.results) == [f"request-{number}" for number in range(10)]
+    assert bench.position == 10
+
+
+def test_another_scope_is_another_run(bench: Bench) -> None:
+    scope = [{"column": "id", "op": ">=", "value": 2}]
+    bench.work(bench.request("request-1"), bench.request("request-2", scope=scope))
+    assert [len(run[1]) for run in bench.engine.runs] == [0, 1]
+
+
+def test_requests_of_a_table_are_run_and_stored_in_their_order(bench: Bench) -> None:
+    scopes = [[{"column": "id", "op": "=", "value": number}] for number in range(5)]
+    bench.work(*(bench.request(f"request-{n}", scope=scope) for n, scope in enumerate(scopes)))
+    assert [run[1][0].value for run in bench.engine.runs] == [0, 1, 2, 3, 4]
+    posted = [item["id"] for body in bench.api.bodies("/outcomes") for item in body["outcomes"]]
+    assert posted == [f"request-{n}" for n in range(5)]
+
+
+def test_bad_messages_are_dead_letters_and_good_ones_go_through(bench: Bench) -> None:
+    bench.work(
+        bench.deliver(b"{"),
+        bench.request("request-1"),
+        bench.deliver(None),
+        bench.request("request-2", sql="drop table x"),
+    )
+    assert [(reason.stage, reason.code) for _, reason in bench.letters] == [
+        ("decode", "json_invalid"),
+        ("validate", "value_null"),
+        ("validate", "unknown_field"),
+    ]
+    assert list(bench.api.results) == ["request-1"]
+    assert bench.position == 4
+
+
+def test_a_table_that_is_not_configured_is_a_dead_letter_with_its_request_id(
+    bench: Bench,
+) -> None:
+    bench.work(bench.request("request-1", table="no.where"), bench.request("request-2"))
+    [(_, reason)] = bench.letters
+    assert (reason.stage, reason.code) == ("claim", "table_not_configured")
+    assert (reason.request_id, reason.table) == ("request-1", "no.where")
+    assert bench.position == 2
+
+
+def test_a_dead_letter_that_is_not_taken_holds_its_offset_back_until_it_is(bench: Bench) -> None:
+    bench.dead_letter_fault = "no acknowledgement"
+    bench.work(bench.request("request-1"), bench.deliver(b"{"), bench.request("request-2"))
+    assert bench.position == 1
+    assert sorted(bench.api.results) == ["request-1", "request-2"]
+    bench.dead_letter_fault = None
+    bench.drain()
+    assert bench.position == 3
+    assert len(bench.letters) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        problem(500, "internal"),
+        problem(503, "store_unavailable", Retry_After="0"),
+        problem(429, "too_many", Retry_After="0"),
+        problem(401, "unauthenticated"),
+        problem(404, "not_found"),
+    ],
+    ids=["500", "503", "429", "401", "404"],
+)
+def test_an_api_that_is_away_is_waited_for_and_nothing_is_a_dead_letter(
+    bench: Bench, fault: Answer
+) -> None:
+    if fault[0] == 500:
+        fault = problem(500, "internal", Retry_After="0")
+    bench.api.faults = [fault] * 3
+    bench.work(bench.request("request-1"))
+    assert bench.letters == []
+    assert bench.position == 1
+    assert len(bench.api.results["request-1"]) == 1
+    retries = bench.metrics.registry.get_sample_value("stringx_consumer_api_retries_total")
+    assert retries == 3
+
+
+def test_an_answer_lost_after_storing_does_not_store_twice(bench: Bench) -> None:
+    lost: list[str] = []
+
+    def lose(path: str, body: object) -> Answer | None:
+        if path == "/outcomes" and not lost:
+            lost.append(path)
+            bench.api.refuse = lambda path, body: None
+            bench.api._lock.release()
+            bench.api.answer(path, body)  # stored …
+            bench.api._lock.acquire()
+            return problem(502, "bad_gateway", Retry_After="0")  # … but the worker never hears
+        return None
+
+    bench.api.refuse = lose
+    bench.work(bench.request("request-1"))
+    assert len(bench.api.results["request-1"]) == 1
+    assert bench.counted("replayed") == 1
+    assert bench.position == 1
+
+
+def test_a_request_that_another_worker_has_is_asked_for_again(bench: Bench) -> None:
+    bench.api.answer(
+        "/claims",
+        {
+            "requests": [
+                {
+                    "id": "request-1",
+                    "request": {"connection": "demo", "table": "shop.orders", "id": "request-1"},
+                }
+            ]
+        },
+    )
+    bench.work(bench.request("request-1"), bench.request("request-2"))
+    assert bench.position == 0
+    assert bench.counted("busy") == 1
+    assert list(bench.api.results) == ["request-2"]
+    bench.api.requests["request-1"]["state"] = "received"  # its lease has run out
+    bench.drain()
+    assert bench.position == 2
+    assert sorted(bench.api.results) == ["request-1", "request-2"]
+
+
+def test_an_outcome_of_a_lost_lease_is_claimed_anew(bench: Bench) -> None:
+    def steal() -> None:
+        bench.api.requests["request-1"]["fence"] += 1
+        bench.engine.on_run = lambda: None
+
+    bench.engine.on_run = steal
+    bench.work(bench.request("request-1"))
+    assert bench.position == 0
+    bench.api.requests["request-1"]["state"] = "received"
+    bench.drain()
+    assert len(bench.api.results["request-1"]) == 1
+    assert bench.position == 1
+
+
+def test_a_store_that_forgot_the_request_gets_it_again(bench: Bench) -> None:
+    def forget() -> None:
+        bench.api.requests.clear()
+        bench.engine.on_run = lambda: None
+
+    bench.engine.on_run = forget
+    bench.work(bench.request("request-1"))
+    assert bench.position == 0
+    bench.drain()
+    assert len(bench.api.results["request-1"]) == 1
+    assert bench.position == 1
+
+
+def test_a_lease_that_runs_short_is_renewed_before_the_run(bench: Bench) -> None:
+    bench.api.lease_s, bench.api.time_limit_s = 0.3, 0.2
+    bench.engine.on_run = lambda: time.sleep(0.15)
+    scopes = [[{"column": "id", "op": "=", "value": number}] for number in range(2)]
+    bench.work(*(bench.request(f"request-{n}", scope=scope) for n, scope in enumerate(scopes)))
+    assert len(bench.engine.runs) == 1
+    assert bench.position == 1
+    assert [c["id"] for c in bench.api.bodies("/claims/release")[0]["claims"]] == ["request-1"]
+    bench.drain()
+    assert bench.position == 2
+    assert {name: len(found) for name, found in bench.api.results.items()} == {
+        "request-0": 1,
+        "request-1": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(EngineError("dbt is ill", code="dbt_ill"), "dbt_ill"), (RuntimeError("bug"), "engine")],
+)
+def test_an_engine_that_fails_makes_an_error_never_a_pass(
+    bench: Bench, error: Exception, code: str
+) -> None:
+    bench.engine.fails = error
+    bench.work(bench.request("request-1"))
+    [outcome] = bench.api.results["request-1"]
+    assert outcome["error_code"] == code
+    assert "bug" not in outcome["error"]
+    assert bench.position == 1
+
+
+def test_a_rule_set_that_is_not_understood_makes_an_error(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = {"connection": "demo", "table": "shop.orders", "rules": [{"type": "from_the_future"}]}
+    monkeypatch.setattr("tests.consumer.contract_api.RULE_SET", newer)
+    bench.work(bench.request("request-1"))
+    assert bench.api.results["request-1"][0]["error_code"] == "rule_set_invalid"
+    assert bench.engine.runs == []
+
+
+def test_one_request_that_the_api_refuses_does_not_take_its_batch_along(bench: Bench) -> None:
+    def refuse(path: str, body: object) -> Answer | None:
+        return problem(422, "invalid") if '"request-3"' in json.dumps(body) else None
+
+    bench.api.refuse = refuse
+    bench.work(*(bench.request(f"request-{number}") for number in range(8)))
+    assert [reason.request_id for _, reason in bench.letters] == ["request-3"]
+    assert len(bench.api.results) == 7
+    assert bench.position == 8
+
+
+def test_an_outcome_too_large_for_the_api_is_stored_without_sql_then_as_error(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = RuleResult(
+        rule="id_known",
+        type="not_null",
+        dimension="completeness",
+        kind="engineering",
+        severity="error",
+        status="pass",
+        sql="select 1",
+    )
+    run = bench.engine.run
+    monkeypatch.setattr(
+        bench.engine, "run", lambda *given: run(*given).model_copy(update={"results": (result,)})
+    )
+
+    def refuse(path: str, body: object) -> Answer | None:
+        return problem(413, "body_too_large") if "select 1" in json.dumps(body) else None
+
+    bench.api.refuse = refuse
+    bench.work(bench.request("request-1"))
+    [outcome] = bench.api.results["request-1"]
+    assert outcome["results"][0]["status"] == "pass"
+    assert outcome["results"][0]["sql"] is None
+
+    bench.api.refuse = lambda path, body: (
+        problem(422, "invalid") if "id_known" in json.dumps(body.get("outcomes")) else None
+    )
+    bench.work(bench.request("request-2"))
+    assert bench.api.results["request-2"][0]["error_code"] == "outcome_refused"
+    assert bench.position == 2
+
+
+def test_large_batches_are_claimed_in_bodies_that_the_api_takes(bench: Bench) -> None:
+    labels = {f"label{n}": "x" * 255 for n in range(32)}
+    bench.work(*(bench.request(f"request-{n:04}", labels=labels) for n in range(250)))
+    bodies = [json.dumps(body) for path, body in bench.api.calls]
+    assert max(map(len, bodies)) < 1024 * 1024
+    assert all(len(body["requests"]) <= 100 for body in bench.api.bodies("/claims"))
+    assert len(bench.api.results) == 250
+    assert bench.position == 250
+
+
+def test_the_end_of_the_process_stores_what_is_run_and_gives_back_the_rest(bench: Bench) -> None:
+    bench.engine.on_run = bench.stop.set
+    scopes = [[{"column": "id", "op": "=", "value": number}] for number in range(3)]
+    with pytest.raises(Stopping):
+        bench.work(*(bench.request(f"request-{n}", scope=s) for n, s in enumerate(scopes)))
+    assert list(bench.api.results) == ["request-0"]
+    assert bench.position == 1
+    assert [found["state"] for found in bench.api.requests.values()] == [
+        "finished",
+        "received",
+        "received",
+    ]
+
+
+def test_the_end_of_the_process_while_the_api_is_away_loses_nothing(bench: Bench) -> None:
+    bench.stop.set()
+    bench.api.refuse = lambda path, body: problem(503, "down", Retry_After="60")
+    with pytest.raises(Stopping):
+        bench.work(bench.request("request-1"), bench.deliver(b"{"))
+    assert bench.position == 0
+
+
+def test_the_producers_trace_goes_along(bench: Bench) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    value = b'{"table": "shop.orders"}'
+    bench.work(
+        bench.deliver(value, headers=(("traceparent", trace.encode()),)),
+        bench.deliver(value, headers=(("traceparent", b"\xff"),)),
+    )
+    [body] = bench.api.bodies("/claims")
+    assert [item["traceparent"] for item in body["requests"]] == [trace, None]
