@@ -127,7 +127,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "timeout": 0,
             "graceful_timeout": 25,
             "keepalive": 15,
-            "limit_request_line": 4094,
+            "limit_request_line": 8190,
             "control_socket_disable": True,
             "worker_exit": lambda server, worker: self._close(),
             "logger_class": "gunicorn.glogging.Logger",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hmac
 import time
+from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
+from flask.json.provider import DefaultJSONProvider
 
 from api import problems
 from api.operations import openapi
@@ -30,7 +33,7 @@ def create_app(services: Services) -> Flask:
     app = Flask("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = _Json(app)
     attach(app, services)
     groups = [configuration.operations, checks.operations, work.operations]
     for group in groups:
@@ -41,6 +44,18 @@ def create_app(services: Services) -> Flask:
     _guard(app, services)
     _observe(app, services)
     return app
+
+
+class _Json(DefaultJSONProvider):
+    """Times as RFC 3339; fields in the order in which they were put."""
+
+    sort_keys = False
+
+    @staticmethod
+    def default(value: Any) -> Any:
+        if isinstance(value, datetime):
+            return value.isoformat()
+        return DefaultJSONProvider.default(value)
 
 
 def _guard(app: Flask, services: Services) -> None:

@@ -111,12 +111,12 @@ class CheckOutcome(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    rule_set_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}\z")]
+    rule_set_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     started_at: AwareDatetime
     finished_at: AwareDatetime
     duration_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     results: Annotated[tuple[RuleResult, ...], Field(max_length=1000)] = ()
-    error_code: Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,62}\z")] | None = None
+    error_code: Annotated[str, Field(pattern=r"^[a-z][a-z_]{0,62}$")] | None = None
     error: Annotated[Text, Field(max_length=4096)] | None = None
 
     @property

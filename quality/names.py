@@ -89,8 +89,8 @@ Identifier = Annotated[str, Field(max_length=IDENTIFIER_BYTES), AfterValidator(_
 TableText = Annotated[str, Field(min_length=1, max_length=260), AfterValidator(_canonical_table)]
 """A table's name in its canonical spelling."""
 
-RuleName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}\z")]
-ConnectionName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}\z")]
-RequestId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{8,128}\z")]
+RuleName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+ConnectionName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")]
+RequestId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{8,128}$")]
 Owner = Annotated[Text, Field(max_length=200)]
-Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}\z")]
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,62}$")]

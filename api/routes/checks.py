@@ -50,7 +50,7 @@ class CheckQuery(PageQuery):
 class ResultQuery(PageQuery):
     table: TableText | None = None
     connection: ConnectionName | None = None
-    check_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{8,128}\z")] | None = None
+    check_id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{8,128}$")] | None = None
     rule: RuleName | None = None
     status: RuleStatus | None = None
     dimension: Dimension | None = None

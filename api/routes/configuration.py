@@ -30,7 +30,7 @@ class _Body(BaseModel):
 
 class PageQuery(Query):
     limit: Annotated[int, Field(ge=1, le=500)] = 50
-    cursor: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    cursor: Annotated[str, Field(min_length=1)] | None = None
 
 
 class ConnectionBody(_Body):

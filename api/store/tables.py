@@ -244,9 +244,10 @@ def _field(name: str) -> ColumnElement[Any]:
 
 
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    definition = row["definition"]
     return {
-        **row["definition"],
         "id": row["id"],
+        **{field: definition[field] for field in Rule.model_fields},  # JSONB loses the order
         "created_at": row["created_at"],
         "updated_at": row["updated_at"],
     }
