@@ -134,7 +134,8 @@ class Service:
         ended = threading.Event()
         watch(self.health, self.settings.watchdog_s, ended)
         threading.Thread(target=self._probe, name="probe", daemon=True).start()
-        self.portal.start()
+        if self.settings.portal:
+            self.portal.start()
         self._worker.start()
         log.info("consumer_started", topic=self.kafka.request_topic, group=self.kafka.group)
         code = 0

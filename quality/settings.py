@@ -123,6 +123,9 @@ class ConsumerSettings(ProcessSettings):
     watchdog_s: Seconds = 60.0
     shutdown_s: Seconds = 25.0
     retry_max_s: Seconds = 30.0
+    portal: bool = Field(
+        default=True, description="make the dbt documentation; one worker of a group is enough"
+    )
     portal_refresh_s: Seconds = 300.0
 
 

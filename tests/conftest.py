@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -57,9 +58,11 @@ def require_program(name: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def postgres() -> Iterator[EmbeddedPostgres]:
     """One server for the whole session, with the small target `shop` in database demo."""
-    folder = tmp_path_factory.mktemp("postgres")
+    # Not below pytest's own folder: PostgreSQL does not run as root, and nobody else may enter it.
+    folder = Path(tempfile.mkdtemp(prefix="stringx-test-"))
+    folder.chmod(0o755)
     with EmbeddedPostgres(
         folder / "data",
         settings={"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"},
@@ -69,6 +72,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostg
         with psycopg.connect(server.url("demo", "postgres")) as connection:
             connection.execute(SHOP)
         yield server
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
@@ -127,9 +131,9 @@ def clean_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
 
-def start_api(environment: dict[str, str], folder: Path) -> LiveApi:
+def start_api(environment: dict[str, str], folder: Path, port: int | None = None) -> LiveApi:
     """Start the API and wait until it is ready; the log is shown where it does not get there."""
-    port = ports.choose_free()
+    port = port or ports.choose_free()
     environment = {
         **clean_environment(),
         "STRINGX_API_PORT": str(port),
