@@ -1,0 +1,71 @@
+"""What a newcomer sees: verdicts, triggers by both doors, pages, metrics (S5, S6, S13, S15)."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from typing import Any
+
+import requests
+
+from quality.identity import new_id
+from tests.conftest import require_program
+from tests.end_to_end.conftest import Service
+
+
+def finished(service: Service, check_id: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        answer = requests.get(f"{service.api}/api/v1/checks/{check_id}", timeout=10)
+        if answer.ok and answer.json()["state"] == "finished":
+            return answer.json()
+        time.sleep(0.05)
+    raise AssertionError(f"check {check_id} did not finish")
+
+
+def test_start_prints_verdicts_and_where_to_look(service: Service) -> None:
+    for table in ("airlines", "airports", "planes", "weather", "flights"):
+        assert f"flights.{table}" in service.output
+    assert f"{service.api}/docs" in service.output
+
+
+def test_trigger_is_accepted_at_once_and_judged_later(service: Service) -> None:
+    body = {"table": "flights.airlines", "mode": "async", "labels": {"run": "1"}}
+    answer = requests.post(f"{service.api}/api/v1/checks", json=body, timeout=10)
+    assert answer.status_code == 202
+    assert answer.json()["state"] == "received"
+    location = answer.headers["Location"]
+    found = finished(service, location.rsplit("/", 1)[1])
+    assert (found["status"], found["source"]) == ("pass", "http")
+    assert found["request"]["labels"] == {"run": "1"}
+    assert len(found["results"]) == 6
+    again = requests.post(
+        f"{service.api}/api/v1/checks", json={**body, "id": found["id"]}, timeout=10
+    )
+    assert (again.status_code, again.json()["finished_at"]) == (200, found["finished_at"])
+
+
+def test_bare_line_by_kcat_is_a_check(service: Service) -> None:
+    kcat = require_program("kcat")
+    identity = new_id()
+    subprocess.run(
+        [kcat, "-P", "-b", service.bootstrap_servers, "-t", "stringx.check.requests.v1"],
+        input=json.dumps({"id": identity, "table": "flights.planes"}) + "\n",
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    found = finished(service, identity)
+    assert (found["status"], found["source"]) == ("pass", "kafka")
+
+
+def test_scope_narrows_to_new_rows(service: Service) -> None:
+    body = {
+        "table": "flights.flights",
+        "select": {"rules": ["dep_time_known"]},
+        "scope": [{"column": "time_hour", "op": ">=", "value": "2013-12-31"}],
+    }
+    answer = requests.post(f"{service.api}/api/v1/checks", json=body, timeout=60).json()
+    assert 0 < answer["results"][0]["rows_tested"] < 2000
+    assert 0 < answer["results"][0]["failures"] < 100
