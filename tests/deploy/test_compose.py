@@ -29,8 +29,9 @@ def services(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def test_it_is_a_compose_file(compose: dict[str, Any]) -> None:
-    # As JSON: YAML's merge keys are resolved then, which this reader does not know.
-    parsed = compose_spec.PyCompose.from_json(json.dumps(compose))
+    # As JSON, with values for variables: this reader knows neither YAML's merge keys nor those.
+    text = re.sub(r"\$\{\w+:\?[^}]*\}", "value", json.dumps(compose))
+    parsed = compose_spec.PyCompose.from_json(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", text))
     assert set(parsed.service_names()) == {
         *("kafka", "postgres", "prometheus", "grafana"),
         *OURS,
