@@ -43,7 +43,7 @@ def client_config(kafka: KafkaSettings, name: str) -> Config:
     return {
         **kafka.client(),
         "client.id": name,
-        "reconnect.backoff.max.ms": 5_000,
+        "reconnect.backoff.max.ms": 2_000,
         "logger": logging.getLogger("librdkafka"),
     }
 
@@ -67,7 +67,7 @@ def consumer_config(kafka: KafkaSettings, hooks: Config) -> Config:
         "max.poll.interval.ms": max(300_000, round(kafka.session_timeout_s * 1000)),
         "queued.max.messages.kbytes": 16_384,
         "topic.metadata.refresh.interval.ms": 30_000,
-        "statistics.interval.ms": 5_000,
+        "statistics.interval.ms": 2_000,
         **hooks,
     }
 

@@ -70,6 +70,8 @@ class PollingLoop:
         self._manual = kafka.assignment == "manual"
         self._paused = False
         self._topic_lost = False
+        self._is_connected = True
+        self._is_back = False
         self._commits_open = 0
         self._committed_at = 0.0
         self._measured_at = 0.0
@@ -107,8 +109,8 @@ class PollingLoop:
         """Go round until asked to stop. Raises KafkaFailed on an error that is final."""
         while not self._stop.is_set():
             self.turn()
-            if self._topic_lost:
-                self._recover_topic()
+            if self._topic_lost or self._is_back:
+                self._look_at_topics()
 
     def turn(self) -> None:
         """One round: messages in, back-pressure, commits."""
@@ -264,6 +266,7 @@ class PollingLoop:
         if topic_is_missing(error):
             self._topic_lost = True
         if error.code() == KafkaError._ALL_BROKERS_DOWN:
+            self._is_connected = False
             self._health.kafka_failed(error.str())
         self._say(error, "kafka_error")
 
@@ -271,24 +274,30 @@ class PollingLoop:
         connected, steady, self._known_commits = read_statistics(text)
         if not connected:
             self._health.kafka_failed("no broker is connected")
+            self._is_connected = False
             return
+        self._is_back = self._is_back or not self._is_connected
+        self._is_connected = True
         self._health.kafka_works()
         if steady and not self._manual:
             self._health.assigned(len(self._assignment()))
 
-    def _recover_topic(self) -> None:
-        """The topic is gone, as after the restart of a broker in memory: make it and begin anew."""
-        self._topic_lost = False
-        self._health.kafka_failed("the topic is missing")
+    def _look_at_topics(self) -> None:
+        """After an outage: make topics that went with a broker in memory, and begin anew there."""
+        topic_lost, cluster_id = self._topic_lost, self._cluster.id
+        self._topic_lost = self._is_back = False
         partitions = self._cluster.wait_for_topics(
             self._stop, self._health, self._settings.retry_max_s
         )
-        if partitions and self._manual:
+        is_new = topic_lost or self._cluster.id != cluster_id
+        if partitions and is_new and self._manual:
             try:
                 self.start(partitions)
             except KafkaException as error:
                 self._topic_lost = True
                 self._say(error.args[0], "assignment_failed")
+        elif partitions:
+            self._health.kafka_works()
 
     def _measure_lag(self) -> None:
         """High watermark less what is done; not with manual assignment, where it is for a broker

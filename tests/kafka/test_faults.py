@@ -1,0 +1,112 @@
+"""What fails around the worker: nothing is lost, nothing is there twice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from embedded import ports
+from embedded.broker import EmbeddedBroker
+from tests.brokers.apache_kafka import ApacheKafka
+from tests.kafka.conftest import Api, Kafka, Lane, eventually
+
+
+def test_a_worker_killed_in_the_middle_leaves_one_result_each(lane: Lane) -> None:
+    worker = lane.start().wait_ready()
+    ids = lane.request(80)
+    eventually(lambda: lane.api.check(ids[0]))
+    worker.kill()
+    assert not all(lane.api.finished(check_id) for check_id in ids), "killed too late to tell"
+    lane.start()
+    lane.once_each(ids)
+    lane.wait_committed(len(ids))
+
+
+def test_a_worker_told_to_stop_loses_nothing_and_leaves_nothing_claimed(lane: Lane) -> None:
+    worker = lane.start().wait_ready()
+    ids = lane.request(60)
+    eventually(lambda: lane.api.check(ids[0]))
+    assert worker.stop() == 0, worker.log()
+    states = [check["state"] for check in map(lane.api.check, ids) if check is not None]
+    assert "running" not in states
+    lane.start()
+    lane.once_each(ids)
+    assert [check["attempts"] for check in lane.finished(ids)] == [1] * len(ids)
+
+
+def test_an_api_that_is_away_for_a_while_costs_nothing_but_time(lane: Lane, api: Api) -> None:
+    worker = lane.start().wait_ready()
+    api.stop()
+    ids = lane.request(10)
+    eventually(lambda: worker.metric("stringx_consumer_api_retries_total") >= 3)
+    assert worker.get("/health/live").ok
+    readiness = worker.get("/health/ready")
+    assert (readiness.status_code, readiness.json()["api"]["status"]) == (503, "down")
+    assert lane.committed() == 0
+    api.start()
+    lane.once_each(ids)
+    lane.wait_committed(len(ids))
+    assert worker.counted("dead_letter") == 0
+    worker.wait_ready()
+
+
+def test_a_worker_started_before_kafka_and_its_topic_waits_for_them(
+    api: Api, target_environment: dict[str, str], tmp_path: Path
+) -> None:
+    broker = EmbeddedBroker(ports.choose_free(), log_file=tmp_path / "broker.log")
+    kafka = Kafka("embedded", broker, "manual")
+    lane = Lane(kafka, api, "requests-early", tmp_path, target_environment, [])
+    worker = lane.start()
+    try:
+        eventually(lambda: "waiting_for_kafka" in worker.log(), worker.log)
+        assert worker.get("/health/live").ok
+        assert worker.get("/health/ready").json()["kafka"]["status"] == "down"
+        with broker:
+            worker.wait_ready()
+            lane.once_each(lane.request(3))
+            assert worker.stop() == 0
+    finally:
+        worker.end()
+
+
+def test_two_workers_share_the_partitions_and_one_takes_over_from_the_other(
+    apache_only: Kafka, lane: Lane
+) -> None:
+    workers = [lane.start(), lane.start()]
+
+    def shared_out() -> bool:
+        found = [worker.ready() for worker in workers]
+        return [ready["kafka"]["partitions"] for ready in found if ready] == [2, 2]
+
+    eventually(shared_out, lambda: str([worker.log() for worker in workers]))
+    ids = lane.request(40)
+    lane.once_each(ids)
+    counts = [worker.counted("stored") for worker in workers]
+    assert sum(counts) == 40
+    assert all(counts)
+    assert workers[1].stop() == 0
+    more = lane.request(20)
+    lane.once_each(more)
+    assert sum(worker.counted("stored") for worker in workers[:1]) == counts[0] + 20
+    lane.wait_committed(60)
+
+
+def test_a_broker_that_dies_and_comes_back_is_found_again(kafka: Kafka, lane: Lane) -> None:
+    """Last in this module: the embedded broker comes back with nothing in it."""
+    worker = lane.start().wait_ready()
+    ids = lane.request(5)
+    lane.once_each(ids)
+    if isinstance(kafka.broker, ApacheKafka):
+        lane.wait_committed(5)
+        kafka.broker.kill()
+    else:
+        kafka.broker.stop()
+    eventually(lambda: not worker.ready(), worker.log)
+    assert worker.get("/health/live").ok
+    kafka.broker.start()
+    worker.wait_ready()
+    if kafka.name == "embedded":  # its topics are gone with it: the worker makes them anew
+        eventually(lambda: "topic_created" in worker.log().rpartition("kafka_error")[2], worker.log)
+    more = lane.request(5)
+    lane.once_each(ids + more)
+    lane.wait_committed(10 if kafka.name == "apache" else 5)
+    assert worker.process.poll() is None
