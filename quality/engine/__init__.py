@@ -1,0 +1,18 @@
+"""The engine: rules in, verdicts out. dbt lives in `dbt_worker`, a process of its own."""
+
+from __future__ import annotations
+
+from quality.engine.dbt_engine import DbtEngine
+from quality.engine.engine import Engine
+from quality.engine.settings import EngineSettings, environment
+from quality.engine.target import Relation
+
+__all__ = ["Engine", "EngineSettings", "Relation", "open_engine"]
+
+
+def open_engine(settings: EngineSettings) -> Engine:
+    """An engine that runs rules through dbt; to be closed. ConfigurationError names a bad folder.
+
+    The variables that a dbt profile may use are taken from this process's environment.
+    """
+    return DbtEngine(settings, environment())

@@ -1,0 +1,54 @@
+"""What an engine is, whatever it runs rules with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from quality.checks import CheckOutcome
+from quality.engine.target import Relation
+from quality.names import TableName
+from quality.predicates import Predicate
+from quality.rules import RuleSet
+
+
+class Engine(Protocol):
+    """Turns rule sets into verdicts. May be called from several threads.
+
+    A connection is named by its target: an output of the dbt profile.
+    """
+
+    def compile(self, rule_set: RuleSet) -> None:
+        """Raise InvalidInput for rules that could not run on their target.
+
+        Its faults have paths from `rules[i]` on; codes: `column_not_found`, `table_not_found`,
+        `regex_invalid`, `permission_denied`, `rule_rejected` with the words of dbt or the database.
+        Raises Unavailable (`target_unreachable`) when the target cannot be asked.
+        """
+
+    def run(
+        self,
+        rule_set: RuleSet,
+        scope: Sequence[Predicate] = (),
+        time_limit_s: float | None = None,
+    ) -> CheckOutcome:
+        """Judge every rule of the set on the rows that `scope` leaves.
+
+        Never raises for what the data, the target or dbt do: a rule that cannot be judged is an
+        `error` with a message; a check that cannot be made has an error_code: `target_unreachable`,
+        `target_unknown`, `scope_column_not_found`, `rule_rejected`, `timeout`,
+        `engine_incomplete`, `engine`. A set without rules is `no_rules` and touches nothing.
+        """
+
+    def describe(self, target: str, table: TableName) -> Relation:
+        """The columns of a table; NotFound `table_not_found`, Unavailable `target_unreachable`."""
+
+    def targets(self) -> list[str]:
+        """The outputs of the dbt profile."""
+
+    def generate_docs(self, rule_sets: Sequence[RuleSet], output_dir: Path) -> Path:
+        """Make dbt's documentation of the tables; the page's path (`static_index.html`)."""
+
+    def close(self) -> None:
+        """Cancel what runs and end every process."""

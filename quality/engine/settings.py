@@ -1,0 +1,84 @@
+"""Settings of the engine, in whichever process it runs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
+
+from quality.settings import Seconds, _Settings
+
+
+class EngineSettings(_Settings):
+    """Where dbt's files are, and what one check may cost."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="", extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    project_dir: Path = Field(default=Path("stringx"), validation_alias="DBT_PROJECT_DIR")
+    profiles_dir: Path | None = Field(default=None, validation_alias="DBT_PROFILES_DIR")
+    data_dir: Path = Field(default=Path(".stringx"), validation_alias="STRINGX_DATA_DIR")
+    profile: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,62}$")] = Field(
+        default="stringx", validation_alias="STRINGX_DBT_PROFILE"
+    )
+    check_time_limit_s: Seconds = Field(
+        default=120.0, validation_alias="STRINGX_CHECK_TIME_LIMIT_S"
+    )
+    statement_timeout_s: Seconds = Field(
+        default=60.0, validation_alias="STRINGX_STATEMENT_TIMEOUT_S"
+    )
+    lock_timeout_s: Seconds = Field(default=3.0, validation_alias="STRINGX_LOCK_TIMEOUT_S")
+    connect_timeout_s: Annotated[int, Field(ge=1, le=300)] = Field(
+        default=5, validation_alias="STRINGX_CONNECT_TIMEOUT_S"
+    )
+    docs_time_limit_s: Seconds = Field(default=300.0, validation_alias="STRINGX_DOCS_TIME_LIMIT_S")
+    interrupt_s: Seconds = Field(
+        default=3.0,
+        validation_alias="STRINGX_DBT_INTERRUPT_S",
+        description="time that dbt gets to cancel its queries before it is killed",
+    )
+    threads: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=4, validation_alias="STRINGX_DBT_THREADS"
+    )
+    recycle_jobs: Annotated[int, Field(ge=1)] = Field(
+        default=500, validation_alias="STRINGX_DBT_RECYCLE_JOBS"
+    )
+    recycle_mb: Annotated[int, Field(ge=150)] = Field(
+        default=500, validation_alias="STRINGX_DBT_RECYCLE_MB"
+    )
+    manifests: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=64,
+        validation_alias="STRINGX_DBT_MANIFESTS",
+        description="parsed projects that the dbt process keeps in memory",
+    )
+    projects: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=1000,
+        validation_alias="STRINGX_DBT_PROJECTS",
+        description="generated projects kept on disk",
+    )
+
+    @property
+    def profiles(self) -> Path:
+        """The folder of profiles.yml."""
+        return (self.profiles_dir or self.project_dir).absolute()
+
+    @property
+    def server_options(self) -> str:
+        """What every session on a target is started with (libpq's `options`, PGOPTIONS)."""
+        values = {
+            "statement_timeout": f"{self.statement_timeout_s * 1000:.0f}",
+            "lock_timeout": f"{self.lock_timeout_s * 1000:.0f}",
+            "default_transaction_read_only": "on",
+            # A killed client must not leave its query running.
+            "client_connection_check_interval": "2000",
+        }
+        return " ".join(f"-c {name}={value}" for name, value in values.items())
+
+
+def environment() -> dict[str, str]:
+    """A copy of this process's environment, of which dbt gets what its profile may use."""
+    return dict(os.environ)

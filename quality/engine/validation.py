@@ -1,0 +1,57 @@
+"""Whether rules could run on their target, asked of the target itself."""
+
+from __future__ import annotations
+
+from quality.catalogue import OtherColumn
+from quality.engine.target import Relation, Session
+from quality.errors import Fault
+from quality.names import TableName
+from quality.rules import Rule, RuleSet
+
+
+def faults_of_names(rule_set: RuleSet, relation: Relation, session: Session) -> list[Fault]:
+    """What the rules name and the target has not, and regular expressions that are none."""
+    faults: list[Fault] = []
+    for index, rule in enumerate(rule_set.rules):
+        for path, column in _named_columns(rule):
+            if column not in relation.columns:
+                faults.append(_no_column(f"rules[{index}].{path}", column, rule_set.table))
+        faults += _faults_of_arguments(rule, f"rules[{index}].arguments", session)
+    return faults
+
+
+def _named_columns(rule: Rule) -> list[tuple[str, str]]:
+    named: list[tuple[str, str]] = []
+    if rule.column is not None:
+        named.append(("column", rule.column))
+    if rule.rule_type.arguments is OtherColumn:
+        named.append(("arguments.other_column", rule.arguments["other_column"]))
+    named += [
+        (f"arguments.columns[{place}]", column)
+        for place, column in enumerate(rule.arguments.get("columns", ()))
+    ]
+    named += [
+        (f"where[{place}].column", predicate.column) for place, predicate in enumerate(rule.where)
+    ]
+    return named
+
+
+def _faults_of_arguments(rule: Rule, path: str, session: Session) -> list[Fault]:
+    if rule.type == "match_regex":
+        words = session.try_regex(rule.arguments["regex"])
+        if words is not None:
+            return [Fault(f"{path}.regex", "regex_invalid", words)]
+    if rule.type == "relationships":
+        table = TableName.parse(rule.arguments["to"])
+        relation = session.relation(table)
+        if relation is None:
+            return [
+                Fault(f"{path}.to", "table_not_found", f"there is no table {table} on the target")
+            ]
+        if rule.arguments["field"] not in relation.columns:
+            return [_no_column(f"{path}.field", rule.arguments["field"], table)]
+    return []
+
+
+def _no_column(path: str, column: str, table: TableName) -> Fault:
+    return Fault(path, "column_not_found", f'there is no column "{column}" in {table}')
