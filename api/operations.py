@@ -13,12 +13,13 @@ from typing import Any
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.json_schema import models_json_schema
-from werkzeug.exceptions import LengthRequired, UnsupportedMediaType
+from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
 
 from quality import __version__
 from quality.documents import read_json, read_yaml, strictly
 from quality.errors import InvalidInput, MalformedDocument, invalid_input
 
+_DRAIN_BYTES = 16 * 1024 * 1024
 YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
 
 
@@ -198,7 +199,11 @@ def _read_body(model: type[BaseModel], takes_yaml: bool) -> BaseModel:
     if kind != "application/json" and not (takes_yaml and kind in YAML_TYPES):
         accepted = "application/json" + (" or application/yaml" if takes_yaml else "")
         raise UnsupportedMediaType(f"the body must be {accepted}")
-    raw = request.get_data(cache=False)
+    try:
+        raw = request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        _drain()
+        raise
     try:
         document = read_json(raw) if kind == "application/json" else read_yaml(raw)
     except MalformedDocument as error:
@@ -209,6 +214,17 @@ def _read_body(model: type[BaseModel], takes_yaml: bool) -> BaseModel:
         return strictly(model, document)
     except ValidationError as error:
         raise invalid_input(error, "the body") from None
+
+
+def _drain() -> None:
+    """Read on to the end of a body that is too large, within reason.
+
+    A connection that is closed with unread data in it is reset, and the client sees that instead of
+    the answer.
+    """
+    stream, left = request.environ["wsgi.input"], min(request.content_length or 0, _DRAIN_BYTES)
+    while left > 0 and (part := stream.read(min(left, 64 * 1024))):
+        left -= len(part)
 
 
 def _problems(

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
@@ -40,6 +40,8 @@ def test_every_operation_keeps_its_word(
         suppress_health_check=list(HealthCheck),
     )
     def send(case: schemathesis.Case) -> None:
+        # A parameter without a value is not sent, so the server never sees what was wrong with it.
+        assume(all(value not in (None, [], {}) for value in dict(case.query or {}).values()))
         headers = {"Authorization": f"Bearer {TOKEN}"}
         case.call_and_validate(base_url=guarded.url, headers=headers, timeout=60)
 
