@@ -149,6 +149,7 @@ class DbtEngine:
         job = {
             "job": "test",
             "project": str(self._projects.project_of(rule_set)),
+            "base": str(self._projects.base_project()),
             "target": rule_set.connection,
             "scope": scope_document(scope),
         }
@@ -169,6 +170,7 @@ class DbtEngine:
         job = {
             "job": "compile",
             "project": str(self._projects.project_of(rule_set)),
+            "base": str(self._projects.base_project()),
             "target": rule_set.connection,
             "scope": scope_document(()),
         }

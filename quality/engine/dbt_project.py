@@ -50,13 +50,20 @@ class ProjectFolder:
     def project_of(self, rule_set: RuleSet) -> Path:
         """The folder of the rule set's project, made if it is not there."""
         name = hashlib.sha256(f"{self._version}{rule_set.hash}".encode()).hexdigest()[:40]
+        return self._folder(name, [_table_source(rule_set)])
+
+    def base_project(self) -> Path:
+        """The folder of a project without rules, made if it is not there."""
+        return self._folder(f"base-{self._version[:35]}", [])
+
+    def _folder(self, name: str, sources: list[dict[str, Any]]) -> Path:
         folder = self._root / name
         if (folder / "dbt_project.yml").is_file():
             os.utime(folder)
             return folder
         self._make_root()
         self._prune()
-        unfinished = self._new_folder([_table_source(rule_set)])
+        unfinished = self._new_folder(sources)
         with contextlib.suppress(OSError):  # another one was faster: the same content
             unfinished.rename(folder)
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -91,9 +98,10 @@ class ProjectFolder:
         }
         (folder / "models").mkdir()
         # JSON is YAML. ASCII only: YAML reads some characters, such as U+0085, as line ends.
-        (folder / "models" / "sources.yml").write_text(
-            json.dumps({"version": 2, "sources": sources}, ensure_ascii=True, indent=1)
-        )
+        if sources:
+            (folder / "models" / "sources.yml").write_text(
+                json.dumps({"version": 2, "sources": sources}, ensure_ascii=True, indent=1)
+            )
         for name in ("macros", "dbt_packages"):
             if (self._source / name).is_dir():
                 (folder / name).symlink_to(self._source / name)
@@ -158,9 +166,7 @@ def _documented_sources(rule_sets: Sequence[RuleSet]) -> list[dict[str, Any]]:
                 tests = column["data_tests"]
             tests.append(_test(rule, index, rule_set.table))
             index += 1
-    return [
-        {"name": schema, "tables": list(tables.values())} for schema, tables in sources.items()
-    ]
+    return [{"name": schema, "tables": list(tables.values())} for schema, tables in sources.items()]
 
 
 def _test(rule: Rule, index: int, table: TableName) -> dict[str, Any]:

@@ -9,6 +9,7 @@ process ends.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -31,7 +32,6 @@ _FLAGS = [
     "--no-version-check",
     "--no-send-anonymous-usage-stats",
     "--no-populate-cache",
-    "--no-partial-parse",
     "--no-fail-fast",
 ]
 _CREDENTIALS = (
@@ -63,7 +63,8 @@ class Worker:
     def answer(self, job: dict[str, Any]) -> dict[str, Any]:
         """The answer to one job: {ok: true, …} or {ok: false, kind, message}."""
         try:
-            return {"ok": True} | getattr(self, f"_{job['job']}")(job)
+            answer: dict[str, Any] = getattr(self, f"_{job['job']}")(job)
+            return {"ok": True} | answer
         except Refused as refusal:
             return {"ok": False, "kind": refusal.kind, "message": str(refusal)}
         except Exception as error:
@@ -91,7 +92,7 @@ class Worker:
         return self._run("test", job, ["--no-write-json"])
 
     def _docs(self, job: dict[str, Any]) -> dict[str, Any]:
-        more = ["--static", "--no-compile"] + (["--empty-catalog"] if job["empty_catalog"] else [])
+        more = ["--static"] + (["--empty-catalog"] if job["empty_catalog"] else [])
         self._invoke(dbtRunner(), ["docs", "generate", *more, "--write-json"], job)
         return {}
 
@@ -114,11 +115,30 @@ class Worker:
     def _manifest(self, job: dict[str, Any]) -> Any:
         project = job["project"]
         if project not in self._manifests:
-            self._manifests[project] = self._invoke(dbtRunner(), ["parse", "--no-write-json"], job)
+            flags = ["--no-write-json", f"--partial-parse-file-path={self._base(job)}"]
+            self._manifests[project] = self._invoke(dbtRunner(), ["parse", *flags], job)
+            # A megabyte each, and never read again.
+            (Path(project) / "target" / "partial_parse.msgpack").unlink(missing_ok=True)
             if len(self._manifests) > self._limit:
                 self._manifests.popitem(last=False)
         self._manifests.move_to_end(project)
         return self._manifests[project]
+
+    def _base(self, job: dict[str, Any]) -> Path:
+        """A parsed project without any rule, from which dbt takes what does not change: macros.
+
+        A rule set is parsed in a tenth of the time then.
+        """
+        folder = Path(job["base"])
+        name = f"target-{os.getpid()}-{job['target']}"
+        parsed = folder / name / "partial_parse.msgpack"
+        if not parsed.is_file():
+            for old in folder.glob("target-*"):  # of processes that are no more
+                if not Path("/proc", old.name.split("-")[1]).exists():
+                    shutil.rmtree(old, ignore_errors=True)
+            base = {"project": job["base"], "target": job["target"], "target_folder": name}
+            self._invoke(dbtRunner(), ["parse", "--no-write-json"], base)
+        return parsed
 
     def _invoke(
         self, runner: dbtRunner, command: list[str], job: dict[str, Any], **more: Any
@@ -131,7 +151,7 @@ class Worker:
             f"--profiles-dir={self._profiles_dir}",
             f"--profile={self._profile}",
             f"--target={job['target']}",
-            f"--target-path={project / 'target'}",
+            f"--target-path={project / job.get('target_folder', 'target')}",
             f"--log-path={project / 'logs'}",
             f"--threads={self._threads}",
         ]
