@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from importlib.resources import files
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, send_from_directory
 from prometheus_client.exposition import choose_encoder
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from swagger_ui_bundle import swagger_ui_path
 from werkzeug.wrappers import Response as BaseResponse
 
 from api.services import services
@@ -16,6 +15,7 @@ from quality import __version__
 
 blueprint = Blueprint("operation", __name__)
 
+_DIST = str(files("flask_swagger_ui") / "dist")
 _ASSETS = ("swagger-ui.css", "swagger-ui-bundle.js", "favicon-32x32.png")
 _PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>StringX API</title>
@@ -74,4 +74,4 @@ def docs_start() -> Response:
 
 @blueprint.get("/docs/<any(" + ", ".join(f'"{name}"' for name in _ASSETS) + "):name>")
 def docs_asset(name: str) -> Response:
-    return send_from_directory(Path(swagger_ui_path), name, max_age=3600)
+    return send_from_directory(_DIST, name, max_age=3600)

@@ -4,6 +4,7 @@ from importlib.resources import files
 from typing import Any
 
 import yaml
+from rich import box
 from rich.table import Table
 
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "red", "error": "magenta"}
@@ -20,12 +21,19 @@ def expected() -> dict[str, Any]:
 
 def verdicts(checks: Checks) -> Table:
     """One line a table: rules, how they ended, failing rows, milliseconds."""
-    table = Table(title="Data quality of the demo", title_justify="left")
+    # Fits a terminal of 80 columns.
+    table = Table(
+        title="Data quality of the demo",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+    )
     for heading in ("table", "verdict"):
         table.add_column(heading, no_wrap=True)
-    numbers = ("rules", "pass", "warn", "fail", "error", "failing rows", "duration")
+    numbers = ("rules", "pass", "warn", "fail", "error", "failing\nrows", "duration")
     for heading in numbers:
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right")
     for name, check in checks.items():
         status = check["status"]
         counts = check["counts"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import requests
 
+from embedded.broker import EmbeddedBroker
 from tests.conftest import LiveApi, start_api
 
 TOKEN = "correct-horse-battery-staple"
@@ -51,12 +52,14 @@ def table(call: Callable[..., requests.Response]) -> Iterator[Callable[..., int]
 
 @pytest.fixture(scope="session")
 def guarded(live_api: LiveApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveApi]:
-    """A second API on the same database, and one that wants a token."""
-    environment = {
-        **live_api.environment,
-        "STRINGX_API_TOKEN": TOKEN,
-    }
-    del environment["STRINGX_API_PORT"]
-    live = start_api(environment, tmp_path_factory.mktemp("guarded"))
-    yield live
-    assert live.stop() == 0
+    """A second API on the same database, with a broker, and one that wants a token."""
+    with EmbeddedBroker(0) as broker:
+        environment = {
+            **live_api.environment,
+            "STRINGX_API_TOKEN": TOKEN,
+            "STRINGX_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
+        }
+        del environment["STRINGX_API_PORT"]
+        live = start_api(environment, tmp_path_factory.mktemp("guarded"))
+        yield live
+        assert live.stop() == 0

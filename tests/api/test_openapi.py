@@ -23,6 +23,7 @@ SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 # Rules that span fields (a range in order, a known type) are told by 422 and a problem, which JSON
 # Schema cannot express.
 SCHEMA.config.checks.positive_data_acceptance.enabled = False
+SCHEMA.config.checks.negative_data_rejection.expected_statuses.append("413")
 OPERATIONS = [found.ok() for found in SCHEMA.get_all_operations()]
 
 

@@ -71,4 +71,6 @@ def service() -> Iterator[Service]:
     finally:
         if process.poll() is None:
             os.kill(process.pid, signal.SIGKILL)
+        assert process.stdout is not None
+        process.stdout.close()
         shutil.rmtree(folder, ignore_errors=True)

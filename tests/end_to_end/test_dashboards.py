@@ -42,6 +42,7 @@ def prometheus(service: Service, tmp_path_factory: pytest.TempPathFactory) -> It
         job["static_configs"] = [{"targets": [place.removeprefix("http://")]}]
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     port = ports.choose_free()
+    log = (folder / "log").open("w")
     process = subprocess.Popen(
         [
             program,
@@ -50,13 +51,14 @@ def prometheus(service: Service, tmp_path_factory: pytest.TempPathFactory) -> It
             f"--web.listen-address=127.0.0.1:{port}",
             "--log.level=warn",
         ],
-        stderr=(folder / "log").open("w"),
+        stderr=log,
     )
     try:
         yield wait_for_scrapes(f"http://127.0.0.1:{port}", folder / "log")
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)
+        log.close()
 
 
 def wait_for_scrapes(url: str, log: Path) -> str:
