@@ -66,6 +66,7 @@ class BatchWorker:
     tracker: OffsetTracker
     metrics: Metrics
     stopping: Callable[[], bool]
+    aborted: Callable[[], bool]
     write_letters: Callable[[list[tuple[Record, Reason, int]]], list[str | None]]
     cluster_id: Callable[[], str]
     max_message_bytes: int
@@ -151,6 +152,8 @@ class BatchWorker:
             shared = [claim for claim in waiting if claim.run_key == key]
             waiting = [claim for claim in waiting if claim.run_key != key]
             outcome = self._run(shared[0])
+            if self.aborted():  # what a cancelled run says is not about the data
+                break
             finished += [(claim, outcome) for claim in shared]
             if time.monotonic() - posted_at >= POST_EVERY_S:
                 self._store(finished)

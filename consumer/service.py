@@ -36,7 +36,8 @@ log = get_logger(__name__)
 EXIT_SOFTWARE = 70  # sysexits.h: librdkafka gave up
 BUFFERED_BATCHES = 4
 PROBE_S = 5.0
-LAST_WORDS_S = 8.0
+CANCEL_S = 4.0
+LAST_WORDS_S = 10.0
 """Of the time to stop in, what is kept for giving back, committing and leaving the group."""
 
 
@@ -58,6 +59,7 @@ class Service:
         self.kafka = kafka
         self.stop = threading.Event()
         self.hurry = threading.Event()
+        self.abort = threading.Event()
         self.metrics = Metrics()
         self.health = Health()
         self.engine = engine
@@ -88,6 +90,7 @@ class Service:
             tracker=self.tracker,
             metrics=self.metrics,
             stopping=self.stop.is_set,
+            aborted=self.abort.is_set,
             write_letters=lambda letters: writer.write(letters, self.stop),
             cluster_id=lambda: self.cluster.id,
             max_message_bytes=kafka.max_message_bytes,
@@ -216,11 +219,12 @@ class Service:
             if time.monotonic() - began > patience:
                 break
             self.polling.keep_alive()
-        in_time = not self._worker.is_alive()
+        self.abort.set()
         closing = _background(self.engine.close)  # cancels a run on the target, too
-        if not in_time:
-            self._worker.join(1.0)
+        if self._worker.is_alive():
             log.warning("check_given_up", claims=len(self.desk.held()))
+            self._worker.join(CANCEL_S)
+        if self._worker.is_alive():
             self.desk.give_back()
         self.polling.drain(min(end, time.monotonic() + 2.0))
         self.producer.flush(max(0.1, min(2.0, end - time.monotonic())))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Callable
@@ -76,21 +77,18 @@ class Site:
 
     def _portal_page(self, path: str) -> Content:
         folder = self.portal()
-        if folder is None:
-            if path in ("/", "/index.html"):
-                return Content(HTTPStatus.SERVICE_UNAVAILABLE, _TYPES[".html"], _BEING_MADE)
-            return _NOT_FOUND
         name = path.removeprefix("/") or "index.html"
-        # The folder is flat: a name is one of its files or nothing, so no path leads out of it.
-        try:
-            if name not in {file.name for file in folder.iterdir() if file.is_file()}:
-                return _NOT_FOUND
+        if folder is not None:
+            # A name is one of the files that are there or nothing: no path leads out.
+            files = {f.relative_to(folder).as_posix() for f in folder.rglob("*") if f.is_file()}
             kind = _TYPES.get(Path(name).suffix)
-            if kind is None:
-                return _NOT_FOUND
-            return Content(HTTPStatus.OK, kind, (folder / name).read_bytes(), _PORTAL_POLICY)
-        except FileNotFoundError:  # replaced by a newer one in this moment
+            if name in files and kind is not None:
+                with contextlib.suppress(FileNotFoundError):  # replaced in this moment
+                    body = (folder / name).read_bytes()
+                    return Content(HTTPStatus.OK, kind, body, _PORTAL_POLICY)
+        if name == "index.html":
             return Content(HTTPStatus.SERVICE_UNAVAILABLE, _TYPES[".html"], _BEING_MADE)
+        return _NOT_FOUND
 
 
 _NOT_FOUND = Content(HTTPStatus.NOT_FOUND, "text/plain; charset=utf-8", b"not found\n")

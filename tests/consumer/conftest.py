@@ -66,6 +66,7 @@ class Bench:
     metrics: Metrics
     health: Health
     stop: threading.Event
+    abort: threading.Event
     letters: list[tuple[Record, Reason]]
     dead_letter_fault: str | None = None
     offsets: Iterator[int] = field(default_factory=lambda: iter(range(1000)))
@@ -112,7 +113,7 @@ def contract_api() -> Iterator[ContractApi]:
 @pytest.fixture
 def bench(contract_api: ContractApi) -> Bench:
     settings = ClientSettings(api_url=contract_api.url)
-    stop, metrics, health = threading.Event(), Metrics(), Health()
+    stop, abort, metrics, health = threading.Event(), threading.Event(), Metrics(), Health()
     inbox, tracker, engine = Inbox(1000, 10**9), OffsetTracker(), RecordingEngine()
     api = PatientApi(
         ApiClient(settings), retry_max_s=0.01, stop=stop, metrics=metrics, health=health
@@ -132,10 +133,13 @@ def bench(contract_api: ContractApi) -> Bench:
         tracker=tracker,
         metrics=metrics,
         stopping=stop.is_set,
+        aborted=abort.is_set,
         write_letters=write_letters,
         cluster_id=lambda: "cluster-1",
         max_message_bytes=256 * 1024,
         retry_max_s=0.01,
     )
-    bench = Bench(contract_api, engine, worker, inbox, tracker, metrics, health, stop, letters)
+    bench = Bench(
+        contract_api, engine, worker, inbox, tracker, metrics, health, stop, abort, letters
+    )
     return bench

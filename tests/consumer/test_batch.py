@@ -327,6 +327,20 @@ def test_the_end_of_the_process_stores_what_is_run_and_gives_back_the_rest(bench
     ]
 
 
+def test_a_run_that_is_cancelled_at_the_end_is_given_back_not_stored(bench: Bench) -> None:
+    def cancel() -> None:
+        bench.stop.set()
+        bench.abort.set()
+
+    bench.engine.on_run = cancel
+    bench.engine.fails = EngineError("dbt was closed")
+    with pytest.raises(Stopping):
+        bench.work(bench.request("request-1"))
+    assert bench.api.results == {}
+    assert bench.api.requests["request-1"]["state"] == "received"
+    assert bench.position == 0
+
+
 def test_the_end_of_the_process_while_the_api_is_away_loses_nothing(bench: Bench) -> None:
     bench.stop.set()
     bench.api.refuse = lambda path, body: problem(503, "down", Retry_After="60")

@@ -54,7 +54,7 @@ class Running:
         (self.portal / "manifest.json").write_text("{}")
         (self.portal / "notes.key").write_text("no known type")
         (self.portal / "below").mkdir()
-        (self.portal / "below" / "x.html").write_text("secret")
+        (self.portal / "below" / "index.html").write_text("one of several targets")
         (self.folder / "secret.html").write_text("secret")
         (self.folder / "portal2").mkdir()
         (self.folder / "portal2" / "x.html").write_text("secret")
@@ -110,6 +110,7 @@ def test_the_page_says_that_the_documentation_is_being_made_then_shows_it(
     assert (status, body) == (200, "<title>dbt Docs</title>")
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+    assert running.ask("/below/index.html")[0] == 200
     assert running.ask("/manifest.json?cb=17")[1]["Content-Type"] == "application/json"
 
 
@@ -123,7 +124,7 @@ def test_the_page_says_that_the_documentation_is_being_made_then_shows_it(
         "/..\\secret.html",
         "//secret.html",
         "/../portal2/x.html",
-        "/below/x.html",
+        "/below/../../secret.html",
         "/below",
         "/.",
         "/..",

@@ -125,7 +125,7 @@ class Api:
         requests.put(f"{base}/connections/demo", json={}, timeout=30).raise_for_status()
         for table, rules in TABLES.items():
             answer = requests.put(f"{base}/tables", json={"table": table}, timeout=30)
-            answer.raise_for_status()
+            assert answer.ok, answer.text
             answer = requests.put(
                 f"{base}/tables/{answer.json()['id']}/rules", json={"rules": rules}, timeout=60
             )

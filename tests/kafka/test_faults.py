@@ -12,7 +12,7 @@ from tests.kafka.conftest import Api, Kafka, Lane, eventually
 
 def test_a_worker_killed_in_the_middle_leaves_one_result_each(lane: Lane) -> None:
     worker = lane.start().wait_ready()
-    ids = lane.request(80)
+    ids = lane.request(16)
     eventually(lambda: lane.api.check(ids[0]))
     worker.kill()
     assert not all(lane.api.finished(check_id) for check_id in ids), "killed too late to tell"
@@ -23,7 +23,7 @@ def test_a_worker_killed_in_the_middle_leaves_one_result_each(lane: Lane) -> Non
 
 def test_a_worker_told_to_stop_loses_nothing_and_leaves_nothing_claimed(lane: Lane) -> None:
     worker = lane.start().wait_ready()
-    ids = lane.request(60)
+    ids = lane.request(12)
     eventually(lambda: lane.api.check(ids[0]))
     assert worker.stop() == 0, worker.log()
     states = [check["state"] for check in map(lane.api.check, ids) if check is not None]
@@ -78,16 +78,16 @@ def test_two_workers_share_the_partitions_and_one_takes_over_from_the_other(
         return [ready["kafka"]["partitions"] for ready in found if ready] == [2, 2]
 
     eventually(shared_out, lambda: str([worker.log() for worker in workers]))
-    ids = lane.request(40)
+    ids = lane.request(16)
     lane.once_each(ids)
     counts = [worker.counted("stored") for worker in workers]
-    assert sum(counts) == 40
+    assert sum(counts) == 16
     assert all(counts)
     assert workers[1].stop() == 0
-    more = lane.request(20)
+    more = lane.request(8)
     lane.once_each(more)
-    assert sum(worker.counted("stored") for worker in workers[:1]) == counts[0] + 20
-    lane.wait_committed(60)
+    assert sum(worker.counted("stored") for worker in workers[:1]) == counts[0] + 8
+    lane.wait_committed(24)
 
 
 def test_a_broker_that_dies_and_comes_back_is_found_again(kafka: Kafka, lane: Lane) -> None:
