@@ -31,6 +31,10 @@ class DocumentationEngine(Protocol):
     def close(self) -> None: ...
 
 
+SETTLE_S = 10.0
+"""How long the rule sets must stay as they are before they are documented."""
+
+
 class Portal:
     """A folder of documentation and the thread that keeps it new."""
 
@@ -50,6 +54,7 @@ class Portal:
         self._stop = stop
         self._current: Path | None = None
         self._digest = ""
+        self._seen = ""
 
     @property
     def current(self) -> Path | None:
@@ -62,10 +67,12 @@ class Portal:
         thread.start()
         return thread
 
-    def refresh(self) -> bool:
+    def refresh(self, *, when_settled: bool = False) -> bool:
         """Make the documentation if the rule sets have changed; whether it did.
 
-        Raises StringXError when the API or dbt does not do its part.
+        `when_settled` waits for the rule sets to be as they were at the last look: somebody who
+        configures tables one after the other needs the machine more than a newer page. Raises
+        StringXError when the API or dbt does not do its part.
         """
         api = self._make_api()
         try:
@@ -73,7 +80,8 @@ class Portal:
         finally:
             api.close()
         digest = hashlib.sha256("".join(found.hash for found in rule_sets).encode()).hexdigest()
-        if digest == self._digest or not rule_sets:
+        settled, self._seen = digest == self._seen, digest
+        if digest == self._digest or not rule_sets or (when_settled and not settled):
             return False
         made = self._folder / digest[:16]
         shutil.rmtree(made, ignore_errors=True)
@@ -97,10 +105,11 @@ class Portal:
         wait_s = 0.0
         while not self._stop.wait(wait_s):
             try:
-                self.refresh()
+                self.refresh(when_settled=True)
                 backoff.reset()
-                # Until there are tables at all, look again soon.
-                wait_s = self._refresh_s if self._current else min(10.0, self._refresh_s)
+                # While there are no tables, or they change, look again soon.
+                settled = self._current is not None and self._seen == self._digest
+                wait_s = self._refresh_s if settled else min(SETTLE_S, self._refresh_s)
             except StringXError as error:
                 wait_s = backoff.next(2.0)
                 log.warning("portal_not_made", error=str(error), retry_s=round(wait_s, 1))

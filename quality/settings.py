@@ -126,7 +126,7 @@ class ConsumerSettings(ProcessSettings):
     portal: bool = Field(
         default=True, description="make the dbt documentation; one worker of a group is enough"
     )
-    portal_refresh_s: Seconds = 300.0
+    portal_refresh_s: Seconds = 60.0
 
 
 Loaded = TypeVar("Loaded", bound=_Settings)
