@@ -36,7 +36,12 @@ TABLES: dict[str, list[dict[str, Any]]] = {
         {"name": "amount_known", "type": "not_null", "column": "amount"},
     ],
     "shop.clean": [{"name": "name_known", "type": "not_null", "column": "name"}],
+    "shop.slow": [{"name": "id_known", "type": "not_null", "column": "id"}],
 }
+SLOW = """
+create or replace view shop.slow as select 1 as id from pg_sleep(45);
+grant select on shop.slow to stringx_reader;
+"""
 
 Found = TypeVar("Found")
 numbers = itertools.count(1)
@@ -150,6 +155,8 @@ def api(
     name = f"stringx_kafka_{time.time_ns()}"
     with psycopg.connect(postgres.url("postgres", "postgres"), autocommit=True) as connection:
         connection.execute(f'create database "{name}" owner stringx')
+    with psycopg.connect(postgres.url("demo", "postgres")) as connection:
+        connection.execute(SLOW)
     environment = {
         **target_environment,
         "STRINGX_DATABASE_URL": postgres.url(name),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import psycopg
+
 from embedded import ports
 from embedded.broker import EmbeddedBroker
+from embedded.postgres import EmbeddedPostgres
 from tests.brokers.apache_kafka import ApacheKafka
 from tests.kafka.conftest import Api, Kafka, Lane, eventually
 
 
 def test_a_worker_killed_in_the_middle_leaves_one_result_each(lane: Lane) -> None:
     worker = lane.start().wait_ready()
-    ids = lane.request(16)
+    ids = lane.request(8)
     eventually(lambda: lane.api.check(ids[0]))
     worker.kill()
     assert not all(lane.api.finished(check_id) for check_id in ids), "killed too late to tell"
@@ -23,7 +26,7 @@ def test_a_worker_killed_in_the_middle_leaves_one_result_each(lane: Lane) -> Non
 
 def test_a_worker_told_to_stop_loses_nothing_and_leaves_nothing_claimed(lane: Lane) -> None:
     worker = lane.start().wait_ready()
-    ids = lane.request(12)
+    ids = lane.request(6)
     eventually(lambda: lane.api.check(ids[0]))
     assert worker.stop() == 0, worker.log()
     states = [check["state"] for check in map(lane.api.check, ids) if check is not None]
@@ -33,18 +36,18 @@ def test_a_worker_told_to_stop_loses_nothing_and_leaves_nothing_claimed(lane: La
     assert [check["attempts"] for check in lane.finished(ids)] == [1] * len(ids)
 
 
-def test_an_api_that_is_away_for_a_while_costs_nothing_but_time(lane: Lane, api: Api) -> None:
-    worker = lane.start().wait_ready()
+def test_an_api_that_is_away_for_a_while_costs_nothing_but_time(shared: Lane, api: Api) -> None:
+    worker, before = shared.workers[0], shared.committed()
     api.stop()
-    ids = lane.request(10)
+    ids = shared.request(5)
     eventually(lambda: worker.metric("stringx_consumer_api_retries_total") >= 3)
     assert worker.get("/health/live").ok
     readiness = worker.get("/health/ready")
     assert (readiness.status_code, readiness.json()["api"]["status"]) == (503, "down")
-    assert lane.committed() == 0
+    assert shared.committed() == before
     api.start()
-    lane.once_each(ids)
-    lane.wait_committed(len(ids))
+    shared.once_each(ids)
+    shared.wait_committed(before + len(ids))
     assert worker.counted("dead_letter") == 0
     worker.wait_ready()
 
@@ -68,6 +71,34 @@ def test_a_worker_started_before_kafka_and_its_topic_waits_for_them(
         worker.end()
 
 
+def test_a_check_too_long_for_the_end_is_cancelled_and_given_back_not_stored(
+    api: Api, target_environment: dict[str, str], postgres: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    def sleeping() -> int:
+        with psycopg.connect(postgres.url("demo", "postgres")) as connection:
+            row = connection.execute(
+                "select count(*) from pg_stat_activity where query like '%slow%'"
+                " and state = 'active' and pid <> pg_backend_pid()"
+            ).fetchone()
+        return row[0] if row else 0
+
+    with EmbeddedBroker(0, log_file=tmp_path / "broker.log") as broker:
+        kafka = Kafka("embedded", broker, "manual")
+        lane = Lane(kafka, api, "requests-slow", tmp_path, target_environment, [])
+        worker = lane.start(STRINGX_SHUTDOWN_S="12")
+        try:
+            worker.wait_ready()
+            [check_id] = lane.request(table="shop.slow")
+            eventually(sleeping, worker.log)
+            assert worker.stop() == 0
+        finally:
+            worker.end()
+        check = api.check(check_id) or {}
+        assert (check["state"], check["status"]) == ("received", None)
+        assert lane.committed() == 0
+        eventually(lambda: not sleeping(), worker.log)
+
+
 def test_two_workers_share_the_partitions_and_one_takes_over_from_the_other(
     apache_only: Kafka, lane: Lane
 ) -> None:
@@ -78,25 +109,25 @@ def test_two_workers_share_the_partitions_and_one_takes_over_from_the_other(
         return [ready["kafka"]["partitions"] for ready in found if ready] == [2, 2]
 
     eventually(shared_out, lambda: str([worker.log() for worker in workers]))
-    ids = lane.request(16)
+    ids = lane.request(12)
     lane.once_each(ids)
     counts = [worker.counted("stored") for worker in workers]
-    assert sum(counts) == 16
+    assert sum(counts) == 12
     assert all(counts)
     assert workers[1].stop() == 0
-    more = lane.request(8)
+    more = lane.request(4)
     lane.once_each(more)
-    assert sum(worker.counted("stored") for worker in workers[:1]) == counts[0] + 8
-    lane.wait_committed(24)
+    assert sum(worker.counted("stored") for worker in workers[:1]) == counts[0] + 4
+    lane.wait_committed(16)
 
 
-def test_a_broker_that_dies_and_comes_back_is_found_again(kafka: Kafka, lane: Lane) -> None:
+def test_a_broker_that_dies_and_comes_back_is_found_again(kafka: Kafka, shared: Lane) -> None:
     """Last in this module: the embedded broker comes back with nothing in it."""
-    worker = lane.start().wait_ready()
-    ids = lane.request(5)
-    lane.once_each(ids)
+    worker, before = shared.workers[0], shared.committed()
+    ids = shared.request(3)
+    shared.once_each(ids)
     if isinstance(kafka.broker, ApacheKafka):
-        lane.wait_committed(5)
+        shared.wait_committed(before + 3)
         kafka.broker.kill()
     else:
         kafka.broker.stop()
@@ -106,7 +137,7 @@ def test_a_broker_that_dies_and_comes_back_is_found_again(kafka: Kafka, lane: La
     worker.wait_ready()
     if kafka.name == "embedded":  # its topics are gone with it: the worker makes them anew
         eventually(lambda: "topic_created" in worker.log().rpartition("kafka_error")[2], worker.log)
-    more = lane.request(5)
-    lane.once_each(ids + more)
-    lane.wait_committed(10 if kafka.name == "apache" else 5)
+    more = shared.request(3)
+    shared.once_each(ids + more)
+    shared.wait_committed(before + 6 if kafka.name == "apache" else 3)
     assert worker.process.poll() is None
