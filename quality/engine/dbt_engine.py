@@ -49,6 +49,7 @@ class DbtEngine:
         self._dbt = DbtProcess(settings, environment)
         self._credentials: dict[tuple[str, int], dict[str, Any]] = {}
         self._credentials_lock = threading.Lock()
+        self._sessions: set[Session] = set()
 
     def compile(self, rule_set: RuleSet) -> None:
         """See `Engine.compile`."""
@@ -138,6 +139,8 @@ class DbtEngine:
     def close(self) -> None:
         """See `Engine.close`."""
         self._dbt.close()
+        for session in list(self._sessions):
+            session.cancel()
 
     def _judge(
         self, rule_set: RuleSet, scope: tuple[Predicate, ...], deadline: float
@@ -219,7 +222,11 @@ class DbtEngine:
         if left <= 0:
             raise DbtTimeout("the check took longer than it may")
         with open_session(credentials, self._settings, left) as session:
-            yield session
+            self._sessions.add(session)
+            try:
+                yield session
+            finally:
+                self._sessions.discard(session)
 
     def _credentials_of(self, target: str, deadline: float) -> dict[str, Any]:
         """From the profile, read again when the file has changed; kept in memory only."""

@@ -6,7 +6,7 @@ Every session is read-only and has the same limits as dbt's.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,11 @@ class Session:
 
     def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         self._connection = connection
+
+    def cancel(self) -> None:
+        """End the statement that runs now, from another thread."""
+        with suppress(psycopg.Error):
+            self._connection.cancel_safe(timeout=2.0)
 
     def relation(self, table: TableName) -> Relation | None:
         """The table as the catalogue has it, None where it has none of that name."""

@@ -153,7 +153,8 @@ def test_each_rule_type_counts_what_its_summary_says(
 def test_text_numbers_and_booleans_keep_their_types(engine: DbtEngine, target: Target) -> None:
     target.execute(
         "create table engine.typed (flag boolean, word text, day date, n double precision)",
-        "insert into engine.typed values (true, '1', '2026-01-31', 0.1), (false, 'true', null, 1e22)",
+        "insert into engine.typed values "
+        "(true, '1', '2026-01-31', 0.1), (false, 'true', null, 1e22)",
     )
     rules = rule_set(
         "engine.typed",
