@@ -97,15 +97,6 @@ def kafka(
         yield Kafka("apache", apache, "group")
 
 
-@pytest.fixture(scope="session")
-def apache_only(kafka: Kafka) -> Kafka:
-    """For what needs a group: the embedded broker's coordinator is not relied on, so its one
-    consumer assigns the partitions by hand."""
-    if kafka.name != "apache":
-        pytest.skip("the embedded broker has one consumer, without a group")
-    return kafka
-
-
 class Api:
     """The API of this suite, which can be stopped and started on its port."""
 

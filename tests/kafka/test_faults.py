@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from embedded import ports
 from embedded.broker import EmbeddedBroker
@@ -99,9 +100,9 @@ def test_a_check_too_long_for_the_end_is_cancelled_and_given_back_not_stored(
         eventually(lambda: not sleeping(), worker.log)
 
 
-def test_two_workers_share_the_partitions_and_one_takes_over_from_the_other(
-    apache_only: Kafka, lane: Lane
-) -> None:
+@pytest.mark.parametrize("kafka", ["apache"], indirect=True)
+def test_two_workers_share_the_partitions_and_one_takes_over_from_the_other(lane: Lane) -> None:
+    """Needs a group: on the embedded broker one consumer assigns the partitions by hand."""
     workers = [lane.start(), lane.start()]
 
     def shared_out() -> bool:
