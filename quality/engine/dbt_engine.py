@@ -109,7 +109,7 @@ class DbtEngine:
     def targets(self) -> list[str]:
         """See `Engine.targets`."""
         deadline = time.monotonic() + self._settings.check_time_limit_s
-        return list(self._answer({"job": "targets"}, deadline)["targets"])
+        return list(self._answer({"job": "targets"}, deadline, patient=True)["targets"])
 
     def generate_docs(self, rule_sets: Sequence[RuleSet], output_dir: Path) -> Path:
         """See `Engine.generate_docs`. With several targets, a page that links to each one's."""
@@ -149,14 +149,7 @@ class DbtEngine:
             relation = session.relation(rule_set.table)
         if relation is not None:
             _check_scope(scope, relation, rule_set.table)
-        job = {
-            "job": "test",
-            "project": str(self._projects.project_of(rule_set)),
-            "base": str(self._projects.base_project()),
-            "target": rule_set.connection,
-            "scope": scope_document(scope),
-        }
-        answer = self._answer(job, deadline)["results"]
+        answer = self._results("test", rule_set, scope, deadline)
         lost = connection_lost(answer)
         if lost is not None:
             raise Unavailable(f"the target cannot be reached: {lost}", code="target_unreachable")
@@ -170,15 +163,8 @@ class DbtEngine:
             return results  # the verdicts stand; how many rows they are of remains unknown
 
     def _compiled(self, rule_set: RuleSet, deadline: float) -> Iterator[tuple[int, str]]:
-        job = {
-            "job": "compile",
-            "project": str(self._projects.project_of(rule_set)),
-            "base": str(self._projects.base_project()),
-            "target": rule_set.connection,
-            "scope": scope_document(()),
-        }
         try:
-            answer = self._answer(job, deadline)["results"]
+            answer = self._results("compile", rule_set, (), deadline)
         except InvalidInput as error:
             match = re.search(r"\brule_(\d+)\b", str(error))
             path = f"rules[{match[1]}]" if match else "rules"
@@ -206,8 +192,26 @@ class DbtEngine:
         finally:
             shutil.rmtree(project, ignore_errors=True)
 
-    def _answer(self, job: dict[str, Any], deadline: float) -> dict[str, Any]:
-        answer = self._dbt.ask(job, deadline)
+    def _results(
+        self, what: str, rule_set: RuleSet, scope: tuple[Predicate, ...], deadline: float
+    ) -> list[dict[str, Any]]:
+        """dbt's results of `test` or `compile`, in no order."""
+        job = {
+            "project": str(self._projects.project_of(rule_set)),
+            "base": str(self._projects.base_project()),
+            "target": rule_set.connection,
+            "scope": scope_document(scope),
+        }
+        self._answer(job | {"job": "load"}, deadline, patient=True)
+        found: list[dict[str, Any]] = self._answer(job | {"job": what}, deadline)["results"]
+        return found
+
+    def _answer(
+        self, job: dict[str, Any], deadline: float, *, patient: bool = False
+    ) -> dict[str, Any]:
+        """dbt's answer; a `patient` job is work that later callers find done."""
+        at_least_s = self._settings.check_time_limit_s if patient else 0.0
+        answer = self._dbt.ask(job, deadline, at_least_s=at_least_s)
         if answer["ok"]:
             return answer
         message = self._dbt.redact(plain_message(answer["message"]))
@@ -237,12 +241,13 @@ class DbtEngine:
             raise EngineError(f"cannot read {profile.name}: {error.strerror}") from None
         with self._credentials_lock:
             if key not in self._credentials:
-                if target not in self._answer({"job": "targets"}, deadline)["targets"]:
+                known = self._answer({"job": "targets"}, deadline, patient=True)["targets"]
+                if target not in known:
                     raise NotFound(
                         f'the dbt profile has no output "{target}"', code="target_unknown"
                     )
                 job = {"job": "credentials", "target": target}
-                found = self._answer(job, deadline)["credentials"]
+                found = self._answer(job, deadline, patient=True)["credentials"]
                 if found["search_path"]:
                     raise EngineError(
                         f"target {target} sets search_path in its profile, which would switch "

@@ -55,13 +55,18 @@ class DbtProcess:
         running = self._running
         return running.process.pid if running else None
 
-    def ask(self, job: dict[str, Any], deadline: float) -> dict[str, Any]:
+    def ask(
+        self, job: dict[str, Any], deadline: float, *, at_least_s: float = 0.0
+    ) -> dict[str, Any]:
         """The answer to a job, by `deadline` (time.monotonic).
 
-        Raises DbtTimeout, or EngineError when dbt died twice or the engine was closed.
+        Once its turn has come it gets `at_least_s` seconds: what the process only needs to do once
+        must not be begun again and again by callers who are in a hurry. Raises DbtTimeout, or
+        EngineError when dbt died twice or the engine was closed.
         """
         if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
             raise DbtTimeout("waited too long for the dbt process, which is busy")
+        deadline = max(deadline, time.monotonic() + at_least_s)
         try:
             for attempt in (1, 2):
                 try:
@@ -91,6 +96,8 @@ class DbtProcess:
     def _ask_once(self, job: dict[str, Any], deadline: float) -> dict[str, Any]:
         if self._closed:
             raise EngineError("the engine is closed")
+        if deadline <= time.monotonic():
+            raise DbtTimeout("the check took longer than it may")
         if self._running is None:
             self._running = _Running(self._settings, self._environment)
             if self._closed:  # close() ran meanwhile and saw no process

@@ -85,6 +85,10 @@ class Worker:
         found = {_ALIASES.get(name, name): value for name, value in output.items()}
         return {"credentials": {name: found.get(name) for name in _CREDENTIALS}}
 
+    def _load(self, job: dict[str, Any]) -> dict[str, Any]:
+        self._manifest(job)
+        return {}
+
     def _compile(self, job: dict[str, Any]) -> dict[str, Any]:
         return self._run("compile", job, ["--no-write-json"])
 

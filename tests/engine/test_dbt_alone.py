@@ -1,4 +1,4 @@
-"""The same verdicts as dbt's own: its built-in tests on the same data, and our project without us."""
+"""dbt's own verdicts: its built-in tests on the same data, and our project run by dbt alone."""
 
 from __future__ import annotations
 
