@@ -109,7 +109,7 @@ class DbtProcess:
         except Overdue:
             self._end_running()
             raise DbtTimeout("the check took longer than it may") from None
-        running.jobs += 1
+        running.jobs += job["job"] != "load"  # mostly found done
         if running.jobs >= self._settings.recycle_jobs or running.megabytes > (
             self._settings.recycle_mb
         ):
