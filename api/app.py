@@ -12,8 +12,8 @@ from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
 from api import problems
-from api.operations import openapi
-from api.routes import checks, configuration, operation, work
+from api.openapi import openapi
+from api.routes import GROUPS, operation
 from api.services import Services, attach
 from quality.errors import MalformedDocument
 from quality.logs import get_logger
@@ -35,11 +35,10 @@ def create_app(services: Services) -> Flask:
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.json = _Json(app)
     attach(app, services)
-    groups = [configuration.operations, checks.operations, work.operations]
-    for group in groups:
+    for group in GROUPS:
         app.register_blueprint(group.blueprint)
     app.register_blueprint(operation.blueprint)
-    app.extensions["stringx_openapi"] = openapi(groups)
+    app.extensions["stringx_openapi"] = openapi(GROUPS)
     problems.register(app)
     _guard(app, services)
     _observe(app, services)

@@ -9,8 +9,7 @@ from flask import request
 from pydantic import AwareDatetime, Field
 
 from api import views
-from api.operations import Answer, Operations
-from api.routes.configuration import PageQuery
+from api.operations import Answer, Operations, PageQuery
 from api.services import services
 from api.store import results
 from api.store.checks import Request

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from api import views
-from api.operations import Answer, Operations
+from api.operations import Answer, Body, Operations
 from api.services import services
 from api.store import checks
 from api.store.checks import Claim, Request
@@ -20,11 +20,7 @@ add = operations.add
 Fence = Annotated[int, Field(ge=0, lt=2**31)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ClaimItem(_Body):
+class ClaimItem(Body):
     id: RequestId
     request: CheckRequest
     traceparent: (
@@ -32,27 +28,27 @@ class ClaimItem(_Body):
     ) = None
 
 
-class ClaimBody(_Body):
+class ClaimBody(Body):
     worker: Annotated[Text, Field(min_length=1, max_length=200)]
     requests: Annotated[tuple[ClaimItem, ...], Field(min_length=1, max_length=100)]
 
 
-class OutcomeItem(_Body):
+class OutcomeItem(Body):
     id: RequestId
     fence: Fence
     outcome: CheckOutcome
 
 
-class OutcomeBody(_Body):
+class OutcomeBody(Body):
     outcomes: Annotated[tuple[OutcomeItem, ...], Field(min_length=1, max_length=100)]
 
 
-class ClaimReference(_Body):
+class ClaimReference(Body):
     id: RequestId
     fence: Fence
 
 
-class ReleaseBody(_Body):
+class ReleaseBody(Body):
     claims: Annotated[tuple[ClaimReference, ...], Field(min_length=1, max_length=100)]
 
 

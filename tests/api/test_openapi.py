@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
-from api.operations import openapi
-from api.routes import checks, configuration, work
+from api.openapi import openapi
+from api.routes import GROUPS
 from tests.api.conftest import TOKEN
 from tests.conftest import LiveApi
 
-DOCUMENT = openapi([configuration.operations, checks.operations, work.operations])
+DOCUMENT = openapi(GROUPS)
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
 # Rules that span fields (a range in order, a known type) are told by 422 and a problem, which JSON
 # Schema cannot express.
