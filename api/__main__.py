@@ -6,16 +6,17 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from threading import BoundedSemaphore
 from typing import Any
 
 from flask import Flask
-from gunicorn.app.base import BaseApplication
 from sqlalchemy.exc import OperationalError
 
 from api.app import create_app
 from api.checking import Checking
 from api.metrics import Metrics, StoreCollector
 from api.relay import Relay
+from api.server import Server
 from api.services import Services
 from api.store import outbox, results
 from api.store.database import migrate, open_database
@@ -81,7 +82,9 @@ def _open(
     """Wire one process; answers the application and what stops it."""
     engine = open_engine(load(EngineSettings))
     metrics = Metrics()
-    checking = Checking(database, engine, metrics, settings, kafka)
+    checking = Checking(
+        database, engine, metrics, settings, kafka, BoundedSemaphore(settings.sync_checks)
+    )
 
     def verdicts() -> list[dict[str, Any]]:
         with database.connect() as db:
@@ -103,43 +106,6 @@ def _open(
         database.dispose()
 
     return create_app(Services(settings, database, engine, metrics, checking)), close
-
-
-class Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn with one process and a pool of threads, so that counters stay in one place."""
-
-    def __init__(
-        self, settings: ApiSettings, opened: Callable[[], tuple[Flask, Callable[[], None]]]
-    ) -> None:
-        self._settings = settings
-        self._opened = opened
-        self._close: Callable[[], None] = lambda: None
-        super().__init__()
-
-    def load_config(self) -> None:
-        host = self._settings.api_host
-        host = f"[{host}]" if ":" in host else host
-        for name, value in {
-            "bind": f"{host}:{self._settings.api_port}",
-            "worker_class": "gthread",
-            "workers": 1,
-            "threads": self._settings.api_threads,
-            "timeout": 0,
-            "graceful_timeout": 25,
-            "keepalive": 15,
-            "limit_request_line": 8190,
-            "control_socket_disable": True,
-            "worker_exit": lambda server, worker: self._close(),
-            "logger_class": "gunicorn.glogging.Logger",
-            "loglevel": "warning",
-        }.items():
-            self.cfg.set(name, value)
-
-    def load(self) -> Flask:
-        # In the worker, after the fork: threads and the dbt process must belong to it.
-        app, self._close = self._opened()
-        log.info("api_serves", host=self._settings.api_host, port=self._settings.api_port)
-        return app
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from api.openapi import openapi
 from api.routes import GROUPS, operation
 from api.services import Services, attach
 from quality.errors import MalformedDocument
-from quality.logs import get_logger
+from quality.logs import get_logger, unbind_correlation
 from quality.settings import LOOPBACK
 
 log = get_logger(__name__)
@@ -83,6 +83,7 @@ def _observe(app: Flask, services: Services) -> None:
 
     @app.before_request
     def start() -> None:
+        unbind_correlation()
         g.started = time.perf_counter()
 
     @app.after_request

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +15,7 @@ from api.metrics import Metrics
 from api.store import checks, outbox, results, tables
 from api.store.checks import Claim, Request, Stored
 from quality.checks import CheckOutcome, failed_outcome
-from quality.engine import Engine
+from quality.engine import Engine, EngineBusy
 from quality.errors import Fault, InvalidInput, StringXError, Unavailable
 from quality.logs import bind_correlation, get_logger
 from quality.rules import Rule, RuleSet
@@ -34,6 +35,8 @@ class Checking:
     metrics: Metrics
     settings: ApiSettings
     kafka: KafkaSettings
+    slots: threading.BoundedSemaphore
+    """Synchronous checks at a time: fewer than threads, so that health and claims get through."""
 
     def perform(self, request: Request) -> dict[str, Any]:
         """Run a check now and answer it finished; one that was run before is not run again.
@@ -41,12 +44,21 @@ class Checking:
         A check that another worker has in hand is answered as it stands (state `running`).
         """
         bind_correlation(request.id)
-        claim = self.claim([request], WORKER, "http")[0]
-        if claim.error is not None:
-            raise claim.error
-        if claim.outcome == "claimed" and claim.rule_set is not None:
-            outcome = self._run(request, claim.rule_set)
-            self.store([(request.id, claim.fence, outcome)])
+        if not self.slots.acquire(timeout=self.settings.sync_wait_s):
+            raise _busy()
+        try:
+            claim = self.claim([request], WORKER, "http")[0]
+            if claim.error is not None:
+                raise claim.error
+            if claim.outcome == "claimed" and claim.rule_set is not None:
+                outcome = self._run(request, claim.rule_set)
+                if outcome.error_code == EngineBusy.code:  # it never got its turn: no verdict
+                    with self.database.begin() as db:
+                        checks.release(db, request.id, claim.fence)
+                    raise _busy()
+                self.store([(request.id, claim.fence, outcome)])
+        finally:
+            self.slots.release()
         return self.show(request.id)
 
     def trigger(self, request: Request) -> dict[str, Any]:
@@ -74,7 +86,7 @@ class Checking:
     def claim(self, requests: list[Request], worker: str, source: str) -> list[Claim]:
         """Take a batch into work, in one transaction."""
         with self.database.begin() as db:
-            return checks.claim(
+            claims = checks.claim(
                 db,
                 requests,
                 worker=worker,
@@ -82,6 +94,10 @@ class Checking:
                 lease_s=self.settings.lease_s,
                 max_attempts=self.settings.max_attempts,
             )
+        for claim in claims:
+            if claim.given_up is not None:
+                self._count(Stored(claim.id, "stored", source), claim.given_up)
+        return claims
 
     def store(self, finished: list[tuple[str, int, CheckOutcome]]) -> list[Stored]:
         """Store a batch of outcomes in one transaction, each once; then count them."""
@@ -92,16 +108,7 @@ class Checking:
                 answers[place] = checks.store_outcome(db, *finished[place])
         for place, stored in answers.items():
             if stored.result == "stored":
-                outcome = finished[place][2]
-                self.metrics.count_outcome(outcome, stored.source)
-                log.info(
-                    "check_finished",
-                    correlation_id=stored.id,
-                    status=outcome.status,
-                    duration_ms=round(outcome.duration_ms, 1),
-                    failing_rows=outcome.failing_rows,
-                    error_code=outcome.error_code,
-                )
+                self._count(stored, finished[place][2])
         return [answers[place] for place in range(len(finished))]
 
     def requeue_overdue(self) -> int:
@@ -132,6 +139,17 @@ class Checking:
             faults = [_moved(fault, paths) for fault in error.faults]
             raise InvalidInput(str(error), code=error.code, faults=faults) from None
 
+    def _count(self, stored: Stored, outcome: CheckOutcome) -> None:
+        self.metrics.count_outcome(outcome, stored.source)
+        log.info(
+            "check_finished",
+            correlation_id=stored.id,
+            status=outcome.status,
+            duration_ms=round(outcome.duration_ms, 1),
+            failing_rows=outcome.failing_rows,
+            error_code=outcome.error_code,
+        )
+
     def _run(self, request: Request, rule_set: RuleSet) -> CheckOutcome:
         started_at = datetime.now(UTC)
         limit = self.settings.sync_time_limit_s
@@ -145,6 +163,12 @@ class Checking:
             log.exception("engine_failed")
             code, message = "engine", "the engine failed; the service's log has the details"
         return failed_outcome(rule_set.hash, code, message, started_at, datetime.now(UTC))
+
+
+def _busy() -> Unavailable:
+    return Unavailable(
+        "too many synchronous checks run; try again, or use mode async", code=EngineBusy.code
+    )
 
 
 def _moved(fault: Fault, paths: list[str]) -> Fault:

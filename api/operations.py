@@ -170,7 +170,10 @@ def _read_body(model: type[BaseModel], takes_yaml: bool) -> BaseModel:
         raw = request.get_data(cache=False)
     except RequestEntityTooLarge:
         _drain()
-        raise
+        limit = request.max_content_length
+        raise RequestEntityTooLarge(
+            f"the body has more than {limit} bytes (STRINGX_MAX_BODY_BYTES)"
+        ) from None
     try:
         document = read_json(raw) if kind == "application/json" else read_yaml(raw)
     except MalformedDocument as error:

@@ -54,7 +54,7 @@ def problem(
 ) -> Response:
     """A response with content type application/problem+json."""
     document: dict[str, Any] = {
-        "type": f"/docs/problems#{code}",
+        "type": f"urn:stringx:problem:{code}",
         "title": code.replace("_", " "),
         "status": status,
         "detail": detail,
@@ -119,7 +119,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        log.exception("request_failed", path=request.path, error=type(error).__name__)
+        log.exception("request_failed", path=request.path, error_type=type(error).__name__)
         return problem(500, "internal", "an internal error; the service's log has the details")
 
 

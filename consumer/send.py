@@ -121,7 +121,7 @@ def message(request: CheckRequest, cloudevents: str | None) -> tuple[bytes, Head
 
 def send(kafka: KafkaSettings, request: CheckRequest, cloudevents: str | None = None) -> None:
     """Produce the request and wait for the broker's acknowledgement; Unavailable without one."""
-    producer = Producer(producer_config(kafka, "stringx-send"))
+    producer = Producer({**producer_config(kafka, "stringx-send"), "log_level": 0})
     failed: list[str] = []
     value, headers = message(request, cloudevents)
     producer.produce(

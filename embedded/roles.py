@@ -73,14 +73,22 @@ def prepare(superuser_url: str, passwords: Mapping[str, str], reader_connections
 
 
 def grant_reading(connection: psycopg.Connection) -> None:
-    """Let the reader read every table of the target's schema, now and later made by the owner.
+    """Let the reader read every table of ours in the target's schema, now and in future.
 
-    To be called as the owner, connected to the target database.
+    To be called as the owner, connected to the target database. Tables of other roles are theirs
+    to grant.
     """
     schema, reader = sql.Identifier(TARGET_SCHEMA), sql.Identifier(READER)
     for statement in (
         "grant usage on schema {} to {}",
-        "grant select on all tables in schema {} to {}",
         "alter default privileges in schema {} grant select on tables to {}",
     ):
         connection.execute(sql.SQL(statement).format(schema, reader))
+    ours = connection.execute(
+        "select tablename from pg_tables where schemaname = %s and tableowner = current_user",
+        (TARGET_SCHEMA,),
+    ).fetchall()
+    for (table,) in ours:
+        connection.execute(
+            sql.SQL("grant select on {} to {}").format(sql.Identifier(TARGET_SCHEMA, table), reader)
+        )

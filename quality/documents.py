@@ -7,6 +7,7 @@ two equal keys, and recurse without a limit; YAML adds aliases that expand witho
 from __future__ import annotations
 
 import json
+import math
 from typing import Any, NoReturn, TypeVar
 
 import yaml
@@ -15,6 +16,8 @@ from pydantic import BaseModel
 from quality.errors import MalformedDocument
 
 MAX_DEPTH = 32
+_MAX_BITS = 1024
+_NOT_IN_JSON = {f"tag:yaml.org,2002:{name}" for name in ("timestamp", "value", "merge")}
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -74,6 +77,7 @@ def read_yaml(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     except ValueError as error:  # 2026-02-30 as a timestamp
         raise MalformedDocument(f"is not YAML: {error}", code="yaml_invalid") from None
     _limit_depth(value, max_depth)
+    _require_plain(value)
     return value
 
 
@@ -138,11 +142,29 @@ def _limit_depth(value: Any, max_depth: int) -> None:
     raise MalformedDocument(f"is nested deeper than {max_depth}", code="json_too_deep")
 
 
+def _require_plain(value: Any) -> None:
+    """Refuse what YAML has and JSON has not: bytes, sets, infinities."""
+    nodes = [value]
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, (dict, list)):
+            nodes += node.values() if isinstance(node, dict) else node
+        elif isinstance(node, float) and not math.isfinite(node):
+            raise MalformedDocument("has a number that is not finite", code="yaml_invalid")
+        elif isinstance(node, int) and node.bit_length() > _MAX_BITS:
+            raise MalformedDocument("has a number that is too large", code="yaml_invalid")
+        elif not (node is None or isinstance(node, (str, bool, int, float))):
+            raise MalformedDocument(
+                f"has a value of the kind {type(node).__name__}, which JSON has not",
+                code="yaml_invalid",
+            )
+
+
 class _StrictLoader(yaml.SafeLoader):
-    """YAML's plain data; timestamps stay text so that YAML and JSON mean the same."""
+    """YAML's plain data, meaning what it means in JSON: timestamps, `=` and `<<` are text."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 declared by the base class
-        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        first: [(tag, regexp) for tag, regexp in resolvers if tag not in _NOT_IN_JSON]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 

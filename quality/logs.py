@@ -73,6 +73,11 @@ def bind_correlation(request_id: str) -> None:
     structlog.contextvars.bind_contextvars(correlation_id=request_id)
 
 
+def unbind_correlation() -> None:
+    """Take it off again: threads of a pool serve one request after the other."""
+    structlog.contextvars.unbind_contextvars("correlation_id")
+
+
 def _redact(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
     for key, value in event.items():
         if key != "event" and _SECRET_KEY.search(key):

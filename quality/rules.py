@@ -52,7 +52,7 @@ class Rule(BaseModel):
 
     name: RuleName = ""
     type: str
-    column: Identifier | None = None
+    column: Identifier | None = Field(default=None, validate_default=True)
     arguments: dict[str, Any] = Field(default_factory=dict, validate_default=True)
     severity: Severity = "error"
     warn_if: Threshold = "!= 0"
@@ -91,18 +91,19 @@ class Rule(BaseModel):
     def _canonical_threshold(cls, value: str) -> str:
         return _threshold(value)
 
-    @model_validator(mode="after")
-    def _fits_its_type(self) -> Rule:
-        entry = self.rule_type
-        if entry.takes_column and self.column is None:
+    @field_validator("column")
+    @classmethod
+    def _fits_its_type(cls, value: str | None, info: ValidationInfo) -> str | None:
+        entry = RULE_TYPES.get(info.data.get("type", ""))
+        if entry is not None and entry.takes_column and value is None:
             raise PydanticCustomError(
-                "missing", "needs the field column for type {type}", {"type": self.type}
+                "column_missing", "is required for type {type}", {"type": entry.name}
             )
-        if not entry.takes_column and self.column is not None:
+        if entry is not None and not entry.takes_column and value is not None:
             raise PydanticCustomError(
-                "unknown_field", "column is not taken by type {type}", {"type": self.type}
+                "column_not_taken", "is not taken by type {type}", {"type": entry.name}
             )
-        return self
+        return value
 
     @model_validator(mode="after")
     def _completed(self) -> Rule:

@@ -97,10 +97,13 @@ class ApiSettings(ProcessSettings):
     database_pool_timeout_s: Seconds = 2.0
     api_host: str = "127.0.0.1"
     api_port: Port = 5001
-    api_threads: Annotated[int, Field(ge=1, le=256)] = 8
+    api_threads: Annotated[int, Field(ge=2, le=256)] = 24
+    api_read_timeout_s: Seconds = 15.0
     api_token: SecretStr | None = None
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
     sync_time_limit_s: Seconds = 30.0
+    sync_checks: Annotated[int, Field(ge=1, le=128)] = 8
+    sync_wait_s: Seconds = 5.0
     lease_s: Seconds = 180.0
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     outbox_limit: Annotated[int, Field(ge=1)] = 10_000

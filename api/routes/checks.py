@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from flask import request
-from pydantic import AwareDatetime, Field
+from pydantic import AwareDatetime, BeforeValidator, Field
 
 from api import views
 from api.operations import Answer, Operations, PageQuery
@@ -25,9 +25,20 @@ add = operations.add
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 IDEMPOTENCY_KEY = "Idempotency-Key"
 
-Moment = Annotated[AwareDatetime, Field(description="RFC 3339, with time zone")]
+
+def _date_first(value: str) -> str:
+    """Refuse a bare number, which would be taken for seconds since 1970."""
+    if not _DATE.match(value):
+        raise ValueError("must be a time with its zone, such as 2026-01-31T12:00:00Z")
+    return value
+
+
+Moment = Annotated[
+    AwareDatetime, BeforeValidator(_date_first), Field(description="RFC 3339, with time zone")
+]
 
 
 class CheckBody(CheckRequest):

@@ -13,12 +13,14 @@ from api.services import services
 from api.store import tables
 from quality.catalogue import RULE_TYPES, Dimension
 from quality.documents import strictly
-from quality.errors import NotFound, invalid_input
+from quality.errors import Conflict, NotFound, invalid_input
 from quality.names import Owner
 from quality.rules import MAX_RULES, Kind, Rule
 
 operations = Operations("rules", __name__)
 add = operations.add
+
+_MERGE_ATTEMPTS = 10
 
 
 class RuleSetBody(Body):
@@ -113,17 +115,21 @@ def get_rule(table_id: int, name: str) -> Answer:
 )
 def change_rule(table_id: int, name: str, body: RuleChange) -> Answer:
     """Change fields of a rule, or switch it on and off with `is_active`."""
-    with services().database.connect() as db:
-        stored = tables.rule_of(db, known_id(table_id), _plain(name))
-    document = {field: stored[field] for field in Rule.model_fields} | (body.model_extra or {})
-    try:
-        changed = strictly(Rule, document)
-    except ValidationError as error:
-        raise invalid_input(error, "the rule") from None
-    if changed.model_dump(exclude={"is_active"}) != _definition(stored):
-        services().checking.validate_rules(table_id, [changed], [""])
-    with services().database.begin() as db:
-        return Answer(tables.change_rule(db, table_id, name, changed))
+    for _ in range(_MERGE_ATTEMPTS):
+        with services().database.connect() as db:
+            stored = tables.rule_of(db, known_id(table_id), _plain(name))
+        document = {field: stored[field] for field in Rule.model_fields} | (body.model_extra or {})
+        try:
+            changed = strictly(Rule, document)
+        except ValidationError as error:
+            raise invalid_input(error, "the rule") from None
+        if changed.model_dump(exclude={"is_active"}) != _definition(stored):
+            services().checking.validate_rules(table_id, [changed], [""])
+        with services().database.begin() as db:
+            row = tables.change_rule(db, table_id, name, changed, seen=stored["updated_at"])
+        if row is not None:
+            return Answer(row)
+    raise Conflict("the rule is being changed by others; try again", code="changed_meanwhile")
 
 
 @add("DELETE", "/tables/<int:table_id>/rules/<name>", answers={204: None})

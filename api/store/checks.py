@@ -7,16 +7,16 @@ do not matter. Rows are locked in the order of their ids, so that batches cannot
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from api.store import tables
-from api.store.schema import check_run, connection, monitored_table, rule_result
-from quality.checks import CheckOutcome, CheckRequest
-from quality.documents import strictly
-from quality.errors import Conflict, NotFound, StringXError
+from api.store.schema import check_run, connection, monitored_table, rule, rule_result
+from quality.checks import CheckOutcome, CheckRequest, failed_outcome
+from quality.errors import Conflict, Fault, InvalidInput, NotFound, StringXError
 from quality.names import TableName
 from quality.rules import RuleSet
 
@@ -40,7 +40,8 @@ class Claim:
     """The answer to one request of a batch.
 
     `claimed` comes with fencing token, rules and scope; `done` with the stored status; `busy` with
-    when to ask again; `rejected` with why.
+    when to ask again; `rejected` with why. `given_up` is what was stored for a request that took
+    its workers down each time.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Claim:
     status: str | None = None
     retry_after_s: float | None = None
     error: StringXError | None = None
+    given_up: CheckOutcome | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def receive(db: Connection, request: Request, source: str) -> bool:
     used for something else.
     """
     table_id, _ = _table_of(db, request.body)
+    _known_rules(db, table_id, request.body)
     statement = (
         insert(check_run)
         .values(
@@ -109,7 +112,9 @@ def claim(
         try:
             receive(db, request, source)
             answers[place] = _claim_stored(db, request, worker, lease_s, max_attempts)
-        except (NotFound, Conflict) as error:
+        except (NotFound, Conflict, InvalidInput) as error:
+            if not isinstance(error, Conflict):
+                _end_unclaimed(db, request.id, error)
             answers[place] = Claim(request.id, "rejected", error=error)
     return [answers[place] for place in range(len(requests))]
 
@@ -117,7 +122,13 @@ def claim(
 def store_outcome(db: Connection, check_id: str, fence: int, outcome: CheckOutcome) -> Stored:
     """Store one finished run, once: verdict and results in this transaction or not at all."""
     row = db.execute(
-        select(check_run.c.state, check_run.c.fence, check_run.c.table_id, check_run.c.source)
+        select(
+            check_run.c.state,
+            check_run.c.fence,
+            check_run.c.table_id,
+            check_run.c.source,
+            check_run.c.request,
+        )
         .where(check_run.c.id == check_id)
         .with_for_update()
     ).first()
@@ -159,7 +170,9 @@ def store_outcome(db: Connection, check_id: str, fence: int, outcome: CheckOutco
                 for position, result in enumerate(outcome.results)
             ],
         )
-    if row.table_id is not None:
+    # A check of some rules or some rows says nothing about the table as a whole.
+    is_whole = not {"select", "scope"} & row.request.keys()
+    if row.table_id is not None and is_whole:
         db.execute(
             update(monitored_table)
             .where(monitored_table.c.id == row.table_id)
@@ -221,6 +234,7 @@ def _claim_stored(
             check_run.c.state,
             check_run.c.status,
             check_run.c.attempts,
+            check_run.c.fence,
             func.extract("epoch", check_run.c.lease_until - func.clock_timestamp()).label("left"),
         )
         .where(check_run.c.id == request.id)
@@ -230,8 +244,12 @@ def _claim_stored(
         return Claim(request.id, "done", status=row.status)
     if row.state == "running" and row.left is not None and row.left > 0:
         return Claim(request.id, "busy", retry_after_s=max(0.1, min(5.0, float(row.left))))
+    table_id, target = _table_of(db, request.body)
+    rules = tables.active_rules(db, [table_id])[table_id]
+    chosen = tuple(found for found in rules if request.body.select.takes(found))
+    rule_set = RuleSet(target, TableName.parse(request.body.table), chosen)
     if row.attempts >= max_attempts:
-        return _give_up(db, request.id, row.attempts)
+        return _give_up(db, request.id, row.attempts, row.fence, rule_set.hash)
     fence = db.scalar(
         update(check_run)
         .where(check_run.c.id == request.id)
@@ -244,28 +262,44 @@ def _claim_stored(
         )
         .returning(check_run.c.fence)
     )
-    table_id, target = _table_of(db, request.body)
-    rules = tables.active_rules(db, [table_id])[table_id]
-    chosen = tuple(rule for rule in rules if request.body.select.takes(rule))
-    rule_set = RuleSet(target, TableName.parse(request.body.table), chosen)
     return Claim(request.id, "claimed", fence=fence or 0, rule_set=rule_set)
 
 
-def _give_up(db: Connection, check_id: str, attempts: int) -> Claim:
+def _give_up(db: Connection, check_id: str, attempts: int, fence: int, rules: str) -> Claim:
     """A request that takes its worker down each time ends as an error instead of going round."""
+    now = datetime.now(UTC)
+    words = f"given up after {attempts} attempts that ended without a result"
+    outcome = failed_outcome(rules, "poison", words, now, now)
+    store_outcome(db, check_id, fence, outcome)
+    return Claim(check_id, "done", status=outcome.status, given_up=outcome)
+
+
+def _end_unclaimed(db: Connection, check_id: str, error: StringXError) -> None:
+    """End a stored request that nobody can take any more, such as one of a deleted table."""
     db.execute(
         update(check_run)
-        .where(check_run.c.id == check_id)
+        .where(check_run.c.id == check_id, check_run.c.state != "finished")
         .values(
             state="finished",
             status="error",
-            finished_at=func.now(),
             lease_until=None,
-            error_code="poison",
-            error=f"given up after {attempts} attempts that ended without a result",
+            finished_at=func.now(),
+            error_code=error.code,
+            error=str(error),
         )
     )
-    return Claim(check_id, "done", status="error")
+
+
+def _known_rules(db: Connection, table_id: int, body: CheckRequest) -> None:
+    """Refuse the selection of a rule that the table has not: it would be a check of nothing."""
+    if not body.select.rules:
+        return
+    known = set(db.scalars(select(rule.c.name).where(rule.c.table_id == table_id)))
+    for place, name in enumerate(body.select.rules):
+        if name not in known:
+            words = f'the table has no rule "{name}"'
+            fault = Fault(f"select.rules[{place}]", "rule_unknown", words)
+            raise InvalidInput(words, code="rule_unknown", faults=[fault])
 
 
 def _table_of(db: Connection, body: CheckRequest) -> tuple[int, str]:
@@ -287,11 +321,3 @@ def _table_of(db: Connection, body: CheckRequest) -> tuple[int, str]:
         f"table {body.table} is not configured on connection {body.connection}",
         code="table_not_configured",
     )
-
-
-def request_of(db: Connection, check_id: str) -> CheckRequest:
-    """The stored request of a check."""
-    document = db.scalar(select(check_run.c.request).where(check_run.c.id == check_id))
-    if document is None:
-        raise NotFound(f'there is no check "{check_id}"', code="check_unknown")
-    return strictly(CheckRequest, document)

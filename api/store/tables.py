@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, delete, func, select, update
@@ -160,8 +161,13 @@ def add_rule(db: Connection, table_id: int, new: Rule) -> dict[str, Any]:
     return _shown(dict(row))
 
 
-def change_rule(db: Connection, table_id: int, name: str, changed: Rule) -> dict[str, Any]:
-    """Put the changed rule in the place of the one named."""
+def change_rule(
+    db: Connection, table_id: int, name: str, changed: Rule, *, seen: datetime
+) -> dict[str, Any] | None:
+    """Put the changed rule in the place of the one named.
+
+    None where that one was changed after `seen`, its `updated_at` on which the change is based.
+    """
     _lock(db, table_id)
     taken = changed.name != name and db.scalar(
         select(rule.c.id).where(rule.c.table_id == table_id, rule.c.name == changed.name)
@@ -170,11 +176,12 @@ def change_rule(db: Connection, table_id: int, name: str, changed: Rule) -> dict
         raise Conflict(f'the table has a rule "{changed.name}" already', code="name_taken")
     statement = (
         update(rule)
-        .where(rule.c.table_id == table_id, rule.c.name == name)
-        .values(**_columns(table_id, changed), updated_at=func.now())
+        .where(rule.c.table_id == table_id, rule.c.name == name, rule.c.updated_at == seen)
+        .values(**_columns(table_id, changed), updated_at=func.clock_timestamp())
     )
     if not db.execute(statement).rowcount:
-        raise NotFound(f'the table has no rule "{name}"', code="rule_unknown")
+        rule_of(db, table_id, name)
+        return None
     return rule_of(db, table_id, changed.name)
 
 

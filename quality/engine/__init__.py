@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from quality.engine.dbt_engine import DbtEngine
-from quality.engine.engine import Engine
+from quality.engine.engine import Engine, EngineBusy
 from quality.engine.settings import EngineSettings, environment
 from quality.engine.target import Relation
 
-__all__ = ["Engine", "EngineSettings", "Relation", "open_engine"]
+__all__ = ["Engine", "EngineBusy", "EngineSettings", "Relation", "open_engine"]
 
 
 def open_engine(settings: EngineSettings) -> Engine:

@@ -16,11 +16,11 @@ from typing import Any
 from quality.checks import CheckOutcome, RuleResult, failed_outcome
 from quality.documents import canonical_json
 from quality.engine.dbt_process import DbtProcess, DbtTimeout
-from quality.engine.dbt_project import ProjectFolder, scope_document
+from quality.engine.dbt_project import ProjectFolder, rule_index, scope_document
 from quality.engine.settings import EngineSettings
 from quality.engine.target import Relation, Session, open_session
 from quality.engine.validation import faults_of_names
-from quality.engine.verdicts import connection_lost, plain_message, results_of
+from quality.engine.verdicts import Incomplete, connection_lost, plain_message, results_of
 from quality.errors import (
     EngineError,
     Fault,
@@ -156,6 +156,7 @@ class DbtEngine:
         results = results_of(rule_set, answer, relation, self._dbt.redact)
         if relation is None:
             return results
+        deadline = min(deadline, time.monotonic() + self._settings.count_time_limit_s)
         try:
             with self._session(rule_set.connection, deadline) as session:
                 return _with_rows_tested(rule_set, scope, relation, results, session)
@@ -170,14 +171,11 @@ class DbtEngine:
             path = f"rules[{match[1]}]" if match else "rules"
             words = self._dbt.redact(plain_message(str(error)))
             raise _refused([Fault(path, "rule_rejected", words)]) from None
-        results = results_of(
-            rule_set,
-            [{**result, "status": "skipped"} for result in answer],
-            None,
-            self._dbt.redact,
-        )
-        for index, result in enumerate(results):
-            yield index, result.sql or ""
+        statements = {rule_index(result["name"]): result["sql"] for result in answer}
+        for index in range(len(rule_set.rules)):
+            if not statements.get(index):
+                raise Incomplete(f"dbt compiled {len(answer)} of {len(rule_set.rules)} rules")
+            yield index, statements[index]
 
     def _document(self, target: str, rule_sets: list[RuleSet], page: Path) -> None:
         deadline = time.monotonic() + self._settings.docs_time_limit_s
@@ -188,7 +186,9 @@ class DbtEngine:
                 self._answer(job, deadline)
             except EngineError:  # the target is away: the rules can be shown all the same
                 self._answer(job | {"empty_catalog": True}, deadline)
-            shutil.copyfile(project / "target" / "static_index.html", page)
+            made = (project / "target" / "static_index.html").read_text(encoding="utf-8")
+            # Where this machine keeps its data is nobody's business.
+            page.write_text(made.replace(f"{project}/", ""), encoding="utf-8")
         finally:
             shutil.rmtree(project, ignore_errors=True)
 

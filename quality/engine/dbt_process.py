@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from quality.engine.engine import EngineBusy
 from quality.engine.frames import ClosedPipe, Overdue, read_frame, write_frame
 from quality.engine.settings import EngineSettings
 from quality.errors import EngineError
@@ -61,11 +62,12 @@ class DbtProcess:
         """The answer to a job, by `deadline` (time.monotonic).
 
         Once its turn has come it gets `at_least_s` seconds: what the process only needs to do once
-        must not be begun again and again by callers who are in a hurry. Raises DbtTimeout, or
-        EngineError when dbt died twice or the engine was closed.
+        must not be begun again and again by callers who are in a hurry. Raises DbtTimeout,
+        EngineBusy when its turn did not come, or EngineError when dbt died twice or the engine was
+        closed.
         """
         if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise DbtTimeout("waited too long for the dbt process, which is busy")
+            raise EngineBusy("waited too long for the dbt process, which is busy")
         deadline = max(deadline, time.monotonic() + at_least_s)
         try:
             for attempt in (1, 2):

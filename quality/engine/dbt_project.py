@@ -134,14 +134,15 @@ def scope_document(scope: Iterable[Predicate]) -> str:
 
 
 def _table_source(rule_set: RuleSet) -> dict[str, Any]:
-    tests = [_test(rule, index, rule_set.table) for index, rule in enumerate(rule_set.rules)]
+    tests = [
+        _test(rule, f"rule_{index}", rule_set.table) for index, rule in enumerate(rule_set.rules)
+    ]
     return {"name": "source_0", "tables": [{"name": "table_0", "data_tests": tests}]}
 
 
 def _documented_sources(rule_sets: Sequence[RuleSet]) -> list[dict[str, Any]]:
     """Tables under their own names where these are plain, so that dbt finds their columns."""
     sources: dict[str, dict[str, dict[str, Any]]] = {}
-    index = 0
     for number, rule_set in enumerate(rule_sets):
         schema, name = rule_set.table.schema, rule_set.table.table
         if not all(_PLAIN_NAME.fullmatch(part) for part in (schema, name)):
@@ -164,12 +165,12 @@ def _documented_sources(rule_sets: Sequence[RuleSet]) -> list[dict[str, Any]]:
                     column = columns[rule.column] = {"name": rule.column, "data_tests": []}
                     table["columns"].append(column)
                 tests = column["data_tests"]
-            tests.append(_test(rule, index, rule_set.table))
-            index += 1
+            # Its own name, which is letters, digits and underscores (`RuleName`).
+            tests.append(_test(rule, rule.name, rule_set.table))
     return [{"name": schema, "tables": list(tables.values())} for schema, tables in sources.items()]
 
 
-def _test(rule: Rule, index: int, table: TableName) -> dict[str, Any]:
+def _test(rule: Rule, name: str, table: TableName) -> dict[str, Any]:
     arguments = dict(rule.arguments)
     if "to" in arguments:
         arguments["to"] = _relation(TableName.parse(arguments["to"]))
@@ -181,7 +182,7 @@ def _test(rule: Rule, index: int, table: TableName) -> dict[str, Any]:
     }
     return {
         rule.type: {
-            "name": f"rule_{index}",
+            "name": name,
             "config": {
                 "severity": rule.severity,
                 "warn_if": rule.warn_if,

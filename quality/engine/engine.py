@@ -8,9 +8,16 @@ from typing import Protocol
 
 from quality.checks import CheckOutcome
 from quality.engine.target import Relation
+from quality.errors import EngineError
 from quality.names import TableName
 from quality.predicates import Predicate
 from quality.rules import RuleSet
+
+
+class EngineBusy(EngineError):
+    """Other checks took all the time there was: this one never had its turn."""
+
+    code = "engine_busy"
 
 
 class Engine(Protocol):
@@ -38,7 +45,8 @@ class Engine(Protocol):
         Never raises for what the data, the target or dbt do: a rule that cannot be judged is an
         `error` with a message; a check that cannot be made has an error_code: `target_unreachable`,
         `target_unknown`, `scope_column_not_found`, `rule_rejected`, `timeout`,
-        `engine_incomplete`, `engine`. A set without rules is `no_rules` and touches nothing.
+        `engine_incomplete`, `engine_busy`, `engine`. A set without rules is `no_rules` and touches
+        nothing.
         """
 
     def describe(self, target: str, table: TableName) -> Relation:

@@ -6,11 +6,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 
+from embedded.postgres import EmbeddedPostgres
 from quality.identity import new_id
 from tests.api.test_configuration import problem
+from tests.conftest import LiveApi
 
 Call = Callable[..., requests.Response]
 RULES: tuple[dict[str, Any], ...] = (
@@ -69,6 +72,64 @@ def test_only_active_rules_run_and_none_is_no_pass(call: Call, table: Callable[.
     assert check(call, table="shop.clean")["status"] == "no_rules"
     call("PATCH", f"/tables/{table_id}/rules/unique_id", json={"is_active": True})
     assert check(call, table="shop.clean")["status"] == "pass"
+
+
+def test_narrowed_check_leaves_the_tables_verdict(call: Call, table: Callable[..., int]) -> None:
+    table_id = table("shop.orders", *RULES)
+    whole = check(call, table="shop.orders")
+    check(call, table="shop.orders", select={"rules": ["not_null_customer_id"]})
+    check(call, table="shop.orders", scope=[{"column": "x", "op": "=", "value": 1}])
+    state = call("GET", f"/tables/{table_id}").json()
+    assert (state["last_check_id"], state["last_status"]) == (whole["id"], "fail")
+
+
+def test_selection_of_an_unknown_rule_is_refused(call: Call, table: Callable[..., int]) -> None:
+    table("shop.orders", *RULES)
+    body = {"table": "shop.orders", "select": {"rules": ["unique_id", "nope"]}}
+    found = problem(call("POST", "/checks", json=body), 422, "rule_unknown")
+    assert found["errors"][0]["path"] == "select.rules[1]"
+
+
+def test_request_of_a_table_that_was_deleted_ends_instead_of_going_round(
+    call: Call, table: Callable[..., int]
+) -> None:
+    table_id = table("shop.orders", *RULES)
+    item = {"id": new_id(), "request": {"table": "shop.orders"}}
+    claimed = call("POST", "/claims", json={"worker": "test", "requests": [item]}).json()
+    fence = claimed["claims"][0]["fence"]
+    call("POST", "/claims/release", json={"claims": [{"id": item["id"], "fence": fence}]})
+    assert call("GET", f"/checks/{item['id']}").json()["state"] == "received"
+    call("DELETE", f"/tables/{table_id}")
+    again = call("POST", "/claims", json={"worker": "test", "requests": [item]}).json()["claims"]
+    assert (again[0]["outcome"], again[0]["code"]) == ("rejected", "table_not_configured")
+    ended = call("GET", f"/checks/{item['id']}").json()
+    assert (ended["state"], ended["status"]) == ("finished", "error")
+    assert ended["error_code"] == "table_not_configured"
+
+
+def test_request_that_takes_every_worker_down_is_given_up(
+    call: Call, table: Callable[..., int], live_api: LiveApi, postgres: EmbeddedPostgres
+) -> None:
+    table_id = table("shop.orders", *RULES)
+    item = {"id": new_id(), "request": {"table": "shop.orders"}}
+    outcomes = []
+    for _ in range(4):
+        body = {"worker": "test", "requests": [item]}
+        answer = call("POST", "/claims", json=body)
+        assert answer.status_code == 200, answer.text
+        outcomes.append(answer.json()["claims"][0]["outcome"])
+        with psycopg.connect(postgres.url()) as connection:
+            connection.execute(
+                "update check_run set lease_until = now() - interval '1 s' where id = %s",
+                (item["id"],),
+            )
+    assert outcomes == ["claimed", "claimed", "claimed", "done"]
+    ended = call("GET", f"/checks/{item['id']}").json()
+    assert (ended["status"], ended["error_code"], ended["attempts"]) == ("error", "poison", 3)
+    assert call("GET", f"/tables/{table_id}").json()["last_status"] == "error"
+    assert 'stringx_checks_total{source="kafka",status="error"}' in requests.get(
+        f"{live_api.url}/metrics", timeout=10
+    ).text.replace('status="error",source="kafka"', 'source="kafka",status="error"')
 
 
 def test_selection_and_scope_narrow_a_check(call: Call, table: Callable[..., int]) -> None:

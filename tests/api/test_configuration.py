@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -181,6 +182,37 @@ def test_yaml_is_plain_data(call: Call, table: Callable[..., int], bomb: str) ->
         headers={"Content-Type": "application/yaml"},
     )
     problem(answer, 400, "yaml_invalid")
+
+
+@pytest.mark.parametrize(
+    "value", [".inf", ".nan", "!!binary aGVsbG8=", "!!set {a, b}", "0x" + "f" * 9000]
+)
+def test_yaml_that_json_cannot_say_is_refused(
+    call: Call, table: Callable[..., int], value: str
+) -> None:
+    text = f"rules: [{{type: accepted_range, column: id, arguments: {{min_value: {value}}}}}]"
+    path = f"/tables/{table('shop.orders')}/rules"
+    answer = call("PUT", path, data=text, headers={"Content-Type": "application/yaml"})
+    problem(answer, 400, "yaml_invalid")
+
+
+def test_operator_in_yaml_needs_no_quotes(call: Call, table: Callable[..., int]) -> None:
+    text = "rules: [{type: unique, column: id, where: [{column: id, op: =, value: 1}]}]"
+    path = f"/tables/{table('shop.orders')}/rules"
+    answer = call("PUT", path, data=text, headers={"Content-Type": "application/yaml"})
+    assert answer.status_code == 200, answer.text
+
+
+def test_changes_of_one_rule_at_once_are_all_kept(call: Call, table: Callable[..., int]) -> None:
+    path = f"/tables/{table('shop.orders', UNIQUE)}/rules/unique_id"
+    changes = [{"owner": "me"}, {"description": "why"}, {"tags": ["x"]}, {"severity": "warn"}]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda change: call("PATCH", path, json=change), changes))
+    assert [answer.status_code for answer in answers] == [200] * 4
+    found = call("GET", path).json()
+    assert {field: found[field] for change in changes for field in change} == {
+        field: value for change in changes for field, value in change.items()
+    }
 
 
 def test_unannounced_body_is_refused_not_cut(call: Call) -> None:

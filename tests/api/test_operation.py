@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.api.conftest import TOKEN
-from tests.conftest import PROJECT, LiveApi, clean_environment, require_program
+from tests.conftest import PROJECT, LiveApi, clean_environment, require_program, start_api
 
 
 @pytest.mark.parametrize(
@@ -147,3 +148,31 @@ def test_migrating_twice_at_once_is_safe(new_database: Callable[[], str], tmp_pa
     for process in started:
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 0, errors.decode()
+
+
+def test_clients_that_stop_in_the_middle_do_not_hold_the_api(
+    live_api: LiveApi, tmp_path: Path
+) -> None:
+    environment = {
+        name: value
+        for name, value in live_api.environment.items()
+        if name not in ("STRINGX_API_PORT", "STRINGX_DATA_DIR")
+    }
+    settings = {"STRINGX_API_THREADS": "2", "STRINGX_API_READ_TIMEOUT_S": "0.5"}
+    live = start_api({**environment, **settings}, tmp_path)
+    place = ("127.0.0.1", int(live.url.rsplit(":", 1)[1]))
+    slow = [socket.create_connection(place) for _ in range(6)]
+    for connection in slow:
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n")
+    assert requests.get(f"{live.url}/health/live", timeout=20).ok
+    for connection in slow:
+        connection.close()
+    assert "Traceback" not in live.log_file.read_text()
+    assert live.stop() == 0
+
+
+def test_every_line_of_the_log_is_json(live_api: LiveApi) -> None:
+    lines = live_api.log_file.read_text().splitlines()
+    assert lines
+    for line in lines:
+        json.loads(line)

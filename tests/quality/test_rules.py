@@ -69,7 +69,7 @@ def test_threshold_is_an_operator_and_a_number_and_nothing_else(hostile: str) ->
     [
         ({"type": "no_such"}, "type", "rule_type_unknown"),
         ({"type": "dbt.run_query"}, "type", "rule_type_unknown"),
-        ({"column": None}, "", "missing"),
+        ({"column": None}, "column", "column_missing"),
         ({"severity": "{{ x }}"}, "severity", "literal_error"),
         ({"enabled": False}, "enabled", "unknown_field"),
         ({"config": {}}, "config", "unknown_field"),
