@@ -40,6 +40,14 @@ grant select on all tables in schema shop to stringx_reader;
 """
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One process runs a whole folder: its servers are started once, whatever runs beside it."""
+    for item in items:
+        folder = item.path.relative_to(PROJECT / "tests").parts[0]
+        item.add_marker(pytest.mark.xdist_group(folder))
+
+
 def require(name: str, missing: str | None) -> None:
     """Skip because of `missing`, unless `name` (or `all`) is among STRINGX_TEST_REQUIRE."""
     if missing is None:
