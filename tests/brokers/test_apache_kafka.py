@@ -1,6 +1,5 @@
 """The Apache Kafka that other tests lean on is a real one, and keeps its data across its ends."""
 
-import os
 import uuid
 from collections.abc import Iterator
 
@@ -8,15 +7,12 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from tests.brokers.apache_kafka import ApacheKafka, apache_kafka_available
+from tests.conftest import require
 
 
 @pytest.fixture(scope="module")
 def broker() -> Iterator[ApacheKafka]:
-    reason = apache_kafka_available()
-    if reason is not None:
-        if os.environ.get("STRINGX_TEST_REQUIRE") == "all":
-            pytest.fail(f"Apache Kafka is required here: {reason}")
-        pytest.skip(reason)
+    require("kafka", apache_kafka_available())
     with ApacheKafka() as running:
         yield running
 

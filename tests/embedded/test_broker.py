@@ -1,6 +1,5 @@
 """The embedded broker: any Kafka client can talk to it, on a port of one's choice."""
 
-import shutil
 import socket
 import struct
 import subprocess
@@ -11,6 +10,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 
 from embedded import EmbeddedBroker, EmbeddedError, ports
 from embedded.handshake import without_tags
+from tests.conftest import require_program
 
 
 def _create(broker: EmbeddedBroker, topic: str) -> None:
@@ -48,12 +48,12 @@ def test_what_is_produced_is_consumed_and_stopping_leaves_no_process() -> None:
     assert not ports.accepts(broker.port)
 
 
-@pytest.mark.skipif(shutil.which("kcat") is None, reason="kcat is not installed")
 def test_kcat_can_send_a_line() -> None:
+    kcat = require_program("kcat")
     with EmbeddedBroker(0) as broker:
         _create(broker, "t")
         done = subprocess.run(
-            ["kcat", "-P", "-b", broker.bootstrap_servers, "-t", "t"],
+            [kcat, "-P", "-b", broker.bootstrap_servers, "-t", "t"],
             input='{"table": "flights.flights"}\n',
             text=True,
             capture_output=True,

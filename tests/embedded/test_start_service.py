@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import require_program
+
 PROJECT = Path(__file__).resolve().parents[2]
 SCRIPT = PROJECT / "start-service.sh"
 TOOLS = ("bash", "cat", "cut", "dirname", "flock", "ls", "mkdir", "rm", "sed", "sha256sum")
@@ -133,7 +135,7 @@ def test_a_wrong_setting_is_named(folder: Path) -> None:
     assert "STRINGX_DEMO" in _says(_embedded(folder, STRINGX_DEMO="perhaps"))
 
 
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
 def test_the_script_is_clean() -> None:
-    done = subprocess.run(["shellcheck", SCRIPT], capture_output=True, text=True, check=False)
+    shellcheck = require_program("shellcheck")
+    done = subprocess.run([shellcheck, SCRIPT], capture_output=True, text=True, check=False)
     assert done.stdout == ""
