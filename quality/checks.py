@@ -19,6 +19,12 @@ from quality.rules import Kind, Rule, Severity
 RuleStatus = Literal["pass", "warn", "fail", "error", "skipped"]
 CheckStatus = Literal["pass", "warn", "fail", "error", "no_rules"]
 CheckState = Literal["received", "running", "finished"]
+RulePath = Literal["scan", "second_scan", "grouped", "constraint", "dbt_sql", "dbt"]
+"""How a rule was judged: in the scan that rules share, with a second scan for the exact count, by a
+query of its own that groups, by a constraint of the table, by dbt's own SQL, or by dbt itself."""
+
+Measure = int | float | str | None
+"""A number that JSON can carry, or text (a time, a number of arbitrary precision)."""
 
 _WORST_FIRST: tuple[CheckStatus, ...] = ("error", "fail", "warn", "pass")
 
@@ -88,7 +94,14 @@ class CheckRequest(BaseModel):
 
 
 class RuleResult(BaseModel):
-    """What one rule found. `failures` is dbt's count; None where the rule could not be judged."""
+    """What one rule found.
+
+    `failures` is dbt's count: 0 for a pass, whatever was counted; None where the rule could not be
+    judged. `failing_rows` are rows of the table; `measured` holds what the rule's SQL measured, by
+    name (`failures` is the count before thresholds). `rows_estimated`: `rows_tested` is the
+    database's estimate, because a constraint proved the rule and nothing was read. `proof` names
+    that constraint.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -100,7 +113,14 @@ class RuleResult(BaseModel):
     severity: Severity
     status: RuleStatus
     failures: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    failing_rows: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     rows_tested: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    rows_estimated: bool = False
+    measured: Annotated[
+        dict[Annotated[Text, Field(max_length=63)], Measure], Field(max_length=20)
+    ] = Field(default_factory=dict)
+    path: RulePath | None = None
+    proof: Annotated[Text, Field(max_length=1024)] | None = None
     duration_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     message: Annotated[Text, Field(max_length=4096)] | None = None
     sql: Annotated[Text, Field(max_length=1_000_000)] | None = None
@@ -131,8 +151,13 @@ class CheckOutcome(BaseModel):
 
     @property
     def failing_rows(self) -> int:
-        """Sum of failing rows over the rules that judged."""
-        return sum(result.failures or 0 for result in self.results)
+        """Sum over the rules that judged: of failing rows, or of dbt's count where only that is
+        known."""
+        return sum(
+            (result.failures if result.failing_rows is None else result.failing_rows) or 0
+            for result in self.results
+            if result.status in ("warn", "fail")
+        )
 
 
 def verdict(statuses: Iterable[RuleStatus]) -> CheckStatus:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from quality.engine.dbt_engine import DbtEngine
 from quality.engine.engine import Engine, EngineBusy
 from quality.engine.settings import EngineSettings, environment
-from quality.engine.target import Relation
+from quality.engine.target.session import Relation
 
 __all__ = ["Engine", "EngineBusy", "EngineSettings", "Relation", "open_engine"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from quality.checks import CheckOutcome
-from quality.engine.target import Relation
+from quality.engine.target.session import Relation
 from quality.errors import EngineError
 from quality.names import TableName
 from quality.predicates import Predicate

@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from quality.engine.dbt_engine import DbtEngine
-from quality.engine.dbt_project import ProjectFolder
+from quality.engine.dbt.project import ProjectFolder
 from quality.engine.settings import EngineSettings
 from quality.errors import EngineError
 from tests.conftest import PROJECT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quality.catalogue import OtherColumn
-from quality.engine.target import Relation, Session
+from quality.engine.target.session import Relation, Session
 from quality.errors import Fault
 from quality.names import TableName
 from quality.rules import Rule, RuleSet

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from quality.engine.engine import EngineBusy
-from quality.engine.frames import ClosedPipe, Overdue, read_frame, write_frame
+from quality.engine.dbt.frames import ClosedPipe, Overdue, read_frame, write_frame
 from quality.engine.settings import EngineSettings
 from quality.errors import EngineError
 from quality.logs import get_logger, redacted
@@ -25,7 +25,7 @@ log = get_logger(__name__)
 
 _PASSED_ON = re.compile(r"PATH|HOME|LANG|LC_\w+|TZ|SSL_CERT_FILE|DBT_\w+|STRINGX_TARGET_\w+")
 _SECRET = re.compile(r"SECRET|PASSWORD|TOKEN", re.I)
-_SOURCES = Path(__file__).resolve().parents[2]
+_SOURCES = Path(__file__).resolve().parents[3]
 
 
 class DbtTimeout(EngineError):
@@ -141,7 +141,7 @@ class _Running:
         theirs = (theirs_in, theirs_out, theirs_life)
         try:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "quality.engine.dbt_worker", *map(str, theirs)],
+                [sys.executable, "-m", "quality.engine.dbt.worker", *map(str, theirs)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

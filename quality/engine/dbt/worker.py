@@ -1,6 +1,6 @@
 """The process that dbt lives in: the one module that imports it.
 
-Started by `dbt_process` as `python -m quality.engine.dbt_worker <requests> <answers> <lifeline>`
+Started by `dbt_process` as `python -m quality.engine.dbt.worker <requests> <answers> <lifeline>`
 (numbers of inherited pipes). One job at a time, because dbt cannot do two at once; projects stay
 parsed between jobs. When the lifeline closes, the parent is gone: queries are cancelled and the
 process ends.
@@ -23,7 +23,7 @@ from dbt.config.profile import Profile, read_profile
 from dbt.config.renderer import ProfileRenderer
 from dbt_common.context import set_invocation_context
 
-from quality.engine.frames import ClosedPipe, read_frame, write_frame
+from quality.engine.dbt.frames import ClosedPipe, read_frame, write_frame
 
 _FLAGS = [
     "--quiet",

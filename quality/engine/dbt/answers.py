@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from quality.checks import RuleResult, RuleStatus
-from quality.engine.dbt_project import rule_index
-from quality.engine.target import Relation
+from quality.engine.dbt.project import rule_index
+from quality.engine.target.session import Relation
 from quality.errors import EngineError
 from quality.rules import Rule, RuleSet
 

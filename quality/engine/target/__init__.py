@@ -1,0 +1,1 @@
+"""The databases that are checked: sessions, their catalogue, and what it proves."""
