@@ -15,12 +15,12 @@ from typing import Any
 
 from quality.checks import CheckOutcome, RuleResult, failed_outcome
 from quality.documents import canonical_json
+from quality.engine.dbt.answers import Incomplete, connection_lost, plain_message, results_of
 from quality.engine.dbt.process import DbtProcess, DbtTimeout
 from quality.engine.dbt.project import ProjectFolder, rule_index, scope_document
 from quality.engine.settings import EngineSettings
 from quality.engine.target.session import Relation, Session, open_session
 from quality.engine.target.validation import faults_of_names
-from quality.engine.dbt.answers import Incomplete, connection_lost, plain_message, results_of
 from quality.errors import (
     EngineError,
     Fault,

@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from quality.engine.engine import EngineBusy
 from quality.engine.dbt.frames import ClosedPipe, Overdue, read_frame, write_frame
+from quality.engine.engine import EngineBusy
 from quality.engine.settings import EngineSettings
 from quality.errors import EngineError
 from quality.logs import get_logger, redacted
