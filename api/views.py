@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import AwareDatetime, BaseModel, Field
 
 from quality.catalogue import Dimension
-from quality.checks import CheckState, CheckStatus, RuleStatus
+from quality.checks import CheckState, CheckStatus, Measure, RulePath, RuleStatus
 from quality.rules import Kind, Rule, Severity
 
 
@@ -96,8 +96,13 @@ class ResultView(BaseModel):
     kind: Kind
     severity: Severity
     status: RuleStatus
-    failures: int | None
+    failures: int | None = Field(description="dbt's count; 0 for a pass, null: not judged")
+    failing_rows: int | None = Field(description="rows of the table that break the rule")
     rows_tested: int | None
+    rows_estimated: bool = Field(description="rows_tested is the database's estimate")
+    measured: dict[str, Measure] = Field(description="what the rule's SQL measured, by name")
+    path: RulePath | None = Field(description="how the rule was judged")
+    proof: str | None = Field(description="the constraint that proved the rule")
     duration_ms: float
     message: str | None
     sql: str | None

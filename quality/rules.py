@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -142,19 +142,15 @@ class RuleSet:
     connection: str
     table: TableName
     rules: tuple[Rule, ...]
+    _hash: str = field(default="", init=False, repr=False, compare=False)
 
     @property
     def hash(self) -> str:
-        """SHA-256 (hex) of the canonical JSON of table and rules."""
-        return hashlib.sha256(
-            canonical_json(
-                {
-                    "connection": self.connection,
-                    "table": str(self.table),
-                    "rules": [rule.document() for rule in self.rules],
-                }
-            )
-        ).hexdigest()
+        """SHA-256 (hex) of the canonical JSON of table and rules; worked out once."""
+        if not self._hash:
+            found = hashlib.sha256(canonical_json(self.document())).hexdigest()
+            object.__setattr__(self, "_hash", found)
+        return self._hash
 
     def document(self) -> dict[str, Any]:
         """As it travels with a claim."""

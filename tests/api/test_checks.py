@@ -132,6 +132,44 @@ def test_request_that_takes_every_worker_down_is_given_up(
     ).text.replace('status="error",source="kafka"', 'source="kafka",status="error"')
 
 
+def test_how_a_rule_was_judged_is_stored_with_its_result(
+    call: Call, table: Callable[..., int]
+) -> None:
+    table("shop.orders", *RULES)
+    item = {"id": new_id(), "request": {"table": "shop.orders"}}
+    claims = call("POST", "/claims", json={"worker": "test", "requests": [item]}).json()["claims"]
+    measured = {"failures": 3, "least": -0.5, "newest": "2026-01-04", "mean": None}
+    of_all = {"dimension": "completeness", "kind": "business", "severity": "error"}
+    counted = {"failing_rows": 5, "rows_tested": 9, "measured": measured, "path": "second_scan"}
+    proved = {"rows_tested": 7, "rows_estimated": True, "path": "constraint", "proof": "orders_pk"}
+    rules = [
+        {"rule": "one", "type": "unique", "status": "fail", "failures": 3, **of_all, **counted},
+        {"rule": "two", "type": "not_null", "status": "pass", "failures": 0, **of_all, **proved},
+    ]
+    outcome = {
+        "rule_set_hash": "0" * 64,
+        "started_at": "2026-01-01T00:00:00Z",
+        "finished_at": "2026-01-01T00:00:01Z",
+        "duration_ms": 1000.0,
+        "results": rules,
+    }
+    posted = [{"id": item["id"], "fence": claims[0]["fence"], "outcome": outcome}]
+    answer = call("POST", "/outcomes", json={"outcomes": posted}).json()
+    assert answer == {"outcomes": [{"id": item["id"], "result": "stored"}]}
+    found = call("GET", f"/checks/{item['id']}").json()
+    assert found["failing_rows"] == 5
+    assert [{name: one[name] for name in counted} for one in found["results"]] == [
+        counted,
+        {"failing_rows": None, "rows_tested": 7, "measured": {}, "path": "constraint"},
+    ]
+    assert [(one["rows_estimated"], one["proof"]) for one in found["results"]] == [
+        (False, None),
+        (True, "orders_pk"),
+    ]
+    history = call("GET", "/results", params={"check_id": item["id"]}).json()["items"]
+    assert {one["rule"]: one["measured"] for one in history} == {"one": measured, "two": {}}
+
+
 def test_selection_and_scope_narrow_a_check(call: Call, table: Callable[..., int]) -> None:
     table("shop.orders", *RULES)
     found = check(
