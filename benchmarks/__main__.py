@@ -1,0 +1,102 @@
+"""`python -m benchmarks WHAT`: measure, print Markdown, end with 1 where something was wrong."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks import engine
+from benchmarks.data import CONDITIONS
+from benchmarks.report import Report, say
+from embedded.errors import EmbeddedError
+
+
+def main(arguments: list[str]) -> int:
+    """Run what was asked for; the exit code."""
+    asked = _parser().parse_args(arguments)
+    reports = []
+    try:
+        for measure in asked.measures:
+            reports.append(measure(asked))
+            print(reports[-1].markdown(), flush=True)
+    except EmbeddedError as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    if asked.json:
+        document = [report.json() for report in reports]
+        asked.json.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    return 1 if any(report.faults for report in reports) else 0
+
+
+def _engine(asked: argparse.Namespace) -> Report:
+    plan = engine.SIZES[asked.size]
+    chosen = {
+        name: value
+        for name in ("rows", "checks", "conditions", "rounds", "cli_rounds", "contenders")
+        if (value := getattr(asked, name, None)) is not None
+    }
+    return engine.measure(replace(plan, **chosen))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure StringX beside its alternatives, on tables made for it.",
+        epilog="Tables, environments and logs are kept in STRINGX_DATA_DIR/benchmarks.",
+    )
+    commands = parser.add_subparsers(dest="what", required=True, metavar="WHAT")
+
+    def add(
+        name: str, words: str, *measures: Callable[[argparse.Namespace], Report]
+    ) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=words, description=words)
+        command.set_defaults(measures=measures)
+        command.add_argument("--size", choices=list(engine.SIZES), default="small")
+        command.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+        return command
+
+    add("all", "all of them, one after the other", _engine)
+    one = add("engine", "the engine beside dbt, Soda Core and plain SQL", _engine)
+    one.add_argument("--rows", type=_numbers, metavar="N,N", help="rows of the tables")
+    one.add_argument("--checks", type=_numbers, metavar="N,N", help="10, 50 or both")
+    one.add_argument(
+        "--data",
+        type=_names(CONDITIONS),
+        dest="conditions",
+        metavar="NAME,NAME",
+        help=", ".join(CONDITIONS),
+    )
+    one.add_argument("--rounds", type=int, metavar="N", help="rounds that count")
+    one.add_argument("--cli-rounds", type=int, metavar="N", help="of `dbt test`")
+    one.add_argument(
+        "--contenders",
+        type=_names(engine.entry_names()),
+        metavar="NAME,NAME",
+        help=", ".join(engine.entry_names()),
+    )
+    return parser
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(part) for part in text.split(",")]
+
+
+def _names(known: list[str] | tuple[str, ...]) -> Callable[[str], list[str]]:
+    def read(text: str) -> list[str]:
+        names = text.split(",")
+        unknown = [name for name in names if name not in known]
+        if unknown:
+            raise argparse.ArgumentTypeError(f"{unknown[0]} is none of {', '.join(known)}")
+        return names
+
+    return read
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
