@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import html
-import re
-import shutil
-import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from quality.checks import CheckOutcome, RuleResult, failed_outcome
 from quality.documents import canonical_json
-from quality.engine.dbt.answers import Incomplete, connection_lost, plain_message, results_of
-from quality.engine.dbt.process import DbtProcess, DbtTimeout
-from quality.engine.dbt.project import ProjectFolder, rule_index, scope_document
+from quality.engine.dbt.answers import connection_lost, plain_message, results_of
+from quality.engine.dbt.dbt import Dbt
+from quality.engine.dbt.process import DbtTimeout
 from quality.engine.settings import EngineSettings
 from quality.engine.target.session import Relation, Session, open_session
 from quality.engine.target.validation import faults_of_names
 from quality.errors import (
-    EngineError,
     Fault,
     InvalidInput,
     NotFound,
@@ -36,8 +31,6 @@ from quality.rules import RuleSet
 
 log = get_logger(__name__)
 
-_REJECTED = {"CompilationError", "ParsingError", "SchemaConfigError", "YamlParseDictError"}
-
 
 class DbtEngine:
     """See `Engine`. One dbt process, started by the first call that needs it."""
@@ -45,10 +38,7 @@ class DbtEngine:
     def __init__(self, settings: EngineSettings, environment: Mapping[str, str]) -> None:
         """`environment` is what dbt's profile may read; ConfigurationError names a wrong folder."""
         self._settings = settings
-        self._projects = ProjectFolder(settings)
-        self._dbt = DbtProcess(settings, environment)
-        self._credentials: dict[tuple[str, int], dict[str, Any]] = {}
-        self._credentials_lock = threading.Lock()
+        self._dbt = Dbt(settings, environment)
         self._sessions: set[Session] = set()
 
     def compile(self, rule_set: RuleSet) -> None:
@@ -63,8 +53,8 @@ class DbtEngine:
             faults = faults_of_names(rule_set, relation, session)
             if faults:
                 raise _refused(faults)
-            for index, statement in self._compiled(rule_set, deadline):
-                words = session.explain(statement)
+            for index, test in enumerate(self._dbt.compile(rule_set, None, deadline)):
+                words = session.explain(test.sql)
                 if words is not None:
                     code = "permission_denied" if "permission denied" in words else "rule_rejected"
                     faults.append(Fault(f"rules[{index}]", code, self._dbt.redact(words)))
@@ -108,8 +98,7 @@ class DbtEngine:
 
     def targets(self) -> list[str]:
         """See `Engine.targets`."""
-        deadline = time.monotonic() + self._settings.check_time_limit_s
-        return list(self._answer({"job": "targets"}, deadline, patient=True)["targets"])
+        return self._dbt.targets()
 
     def generate_docs(self, rule_sets: Sequence[RuleSet], output_dir: Path) -> Path:
         """See `Engine.generate_docs`. With several targets, a page that links to each one's."""
@@ -120,11 +109,11 @@ class DbtEngine:
         page = output_dir / "static_index.html"
         if len(by_target) == 1:
             (only,) = by_target.items()
-            self._document(*only, page)
+            self._dbt.document(*only, page)
             return page
         for target, its_own in by_target.items():
             (output_dir / target).mkdir(exist_ok=True)
-            self._document(target, its_own, output_dir / target / "index.html")
+            self._dbt.document(target, its_own, output_dir / target / "index.html")
         links = "".join(
             f'<li><a href="{html.escape(target)}/index.html">{html.escape(target)}</a></li>'
             for target in sorted(by_target)
@@ -149,7 +138,7 @@ class DbtEngine:
             relation = session.relation(rule_set.table)
         if relation is not None:
             _check_scope(scope, relation, rule_set.table)
-        answer = self._results("test", rule_set, scope, deadline)
+        answer = self._dbt.test(rule_set, scope, deadline)
         lost = connection_lost(answer)
         if lost is not None:
             raise Unavailable(f"the target cannot be reached: {lost}", code="target_unreachable")
@@ -163,65 +152,9 @@ class DbtEngine:
         except StringXError:
             return results  # the verdicts stand; how many rows they are of remains unknown
 
-    def _compiled(self, rule_set: RuleSet, deadline: float) -> Iterator[tuple[int, str]]:
-        try:
-            answer = self._results("compile", rule_set, (), deadline)
-        except InvalidInput as error:
-            match = re.search(r"\brule_(\d+)\b", str(error))
-            path = f"rules[{match[1]}]" if match else "rules"
-            words = self._dbt.redact(plain_message(str(error)))
-            raise _refused([Fault(path, "rule_rejected", words)]) from None
-        statements = {rule_index(result["name"]): result["sql"] for result in answer}
-        for index in range(len(rule_set.rules)):
-            if not statements.get(index):
-                raise Incomplete(f"dbt compiled {len(answer)} of {len(rule_set.rules)} rules")
-            yield index, statements[index]
-
-    def _document(self, target: str, rule_sets: list[RuleSet], page: Path) -> None:
-        deadline = time.monotonic() + self._settings.docs_time_limit_s
-        project = self._projects.documentation_project(rule_sets)
-        job = {"job": "docs", "project": str(project), "target": target, "empty_catalog": False}
-        try:
-            try:
-                self._answer(job, deadline)
-            except EngineError:  # the target is away: the rules can be shown all the same
-                self._answer(job | {"empty_catalog": True}, deadline)
-            made = (project / "target" / "static_index.html").read_text(encoding="utf-8")
-            # Where this machine keeps its data is nobody's business.
-            page.write_text(made.replace(f"{project}/", ""), encoding="utf-8")
-        finally:
-            shutil.rmtree(project, ignore_errors=True)
-
-    def _results(
-        self, what: str, rule_set: RuleSet, scope: tuple[Predicate, ...], deadline: float
-    ) -> list[dict[str, Any]]:
-        """dbt's results of `test` or `compile`, in no order."""
-        job = {
-            "project": str(self._projects.project_of(rule_set)),
-            "base": str(self._projects.base_project()),
-            "target": rule_set.connection,
-            "scope": scope_document(scope),
-        }
-        self._answer(job | {"job": "load"}, deadline, patient=True)
-        found: list[dict[str, Any]] = self._answer(job | {"job": what}, deadline)["results"]
-        return found
-
-    def _answer(
-        self, job: dict[str, Any], deadline: float, *, patient: bool = False
-    ) -> dict[str, Any]:
-        """dbt's answer; a `patient` job is work that later callers find done."""
-        at_least_s = self._settings.check_time_limit_s if patient else 0.0
-        answer = self._dbt.ask(job, deadline, at_least_s=at_least_s)
-        if answer["ok"]:
-            return answer
-        message = self._dbt.redact(plain_message(answer["message"]))
-        if answer["kind"] in _REJECTED:
-            raise InvalidInput(message, code="rule_rejected")
-        raise EngineError(f"dbt: {message or answer['kind']}")
-
     @contextmanager
     def _session(self, target: str, deadline: float) -> Iterator[Session]:
-        credentials = self._credentials_of(target, deadline)
+        credentials = self._dbt.credentials(target, deadline)
         left = deadline - time.monotonic()
         if left <= 0:
             raise DbtTimeout("the check took longer than it may")
@@ -231,30 +164,6 @@ class DbtEngine:
                 yield session
             finally:
                 self._sessions.discard(session)
-
-    def _credentials_of(self, target: str, deadline: float) -> dict[str, Any]:
-        """From the profile, read again when the file has changed; kept in memory only."""
-        profile = self._settings.profiles / "profiles.yml"
-        try:
-            key = (target, profile.stat().st_mtime_ns)
-        except OSError as error:
-            raise EngineError(f"cannot read {profile.name}: {error.strerror}") from None
-        with self._credentials_lock:
-            if key not in self._credentials:
-                known = self._answer({"job": "targets"}, deadline, patient=True)["targets"]
-                if target not in known:
-                    raise NotFound(
-                        f'the dbt profile has no output "{target}"', code="target_unknown"
-                    )
-                job = {"job": "credentials", "target": target}
-                found = self._answer(job, deadline, patient=True)["credentials"]
-                if found["search_path"]:
-                    raise EngineError(
-                        f"target {target} sets search_path in its profile, which would switch "
-                        "StringX's limits off: use `alter role … set search_path` instead"
-                    )
-                self._credentials[key] = found
-            return self._credentials[key]
 
 
 def _check_scope(scope: tuple[Predicate, ...], relation: Relation, table: TableName) -> None:

@@ -35,7 +35,10 @@
 {% endmacro %}
 
 {#- The rows to check: the relation, narrowed by the rule's predicates and by those of the request
-    (`--vars '{stringx_scope: [{column: …, op: …, value: …}]}'`). -#}
+    (`--vars '{stringx_scope: [{column: …, op: …, value: …}]}'`).
+
+    Where SQL is compiled once for many requests, `stringx_scope_marker` names a marker that stands,
+    as a quoted identifier, for the conditions that each of them will bring. -#}
 {% macro sx_subject(relation, predicates) %}
     {%- set scope = var('stringx_scope', []) -%}
     {%- if scope is string -%}
@@ -48,6 +51,15 @@
     {%- for predicate in scope or [] -%}
         {%- do conditions.append(sx_predicate(predicate)) -%}
     {%- endfor -%}
+    {%- set marker = var('stringx_scope_marker', none) -%}
+    {%- if marker is not none -%}
+        {%- if not modules.re.fullmatch('[A-Za-z0-9_]+', marker | string) -%}
+            {%- do exceptions.raise_compiler_error(
+                'stringx_scope_marker: letters, digits and underscores only'
+            ) -%}
+        {%- endif -%}
+        {%- do conditions.append(sx_id(marker)) -%}
+    {%- endif -%}
     {%- if not conditions -%}
         {%- do return(relation) -%}
     {%- endif -%}

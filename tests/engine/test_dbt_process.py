@@ -18,8 +18,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from quality.engine.dbt_engine import DbtEngine
 from quality.engine.dbt.project import ProjectFolder
+from quality.engine.dbt_engine import DbtEngine
 from quality.engine.settings import EngineSettings
 from quality.errors import EngineError
 from tests.conftest import PROJECT
@@ -156,7 +156,7 @@ def test_a_process_that_keeps_dying_is_an_error_of_the_engine(
 
 def test_results_on_disk_are_not_believed(warm: DbtEngine) -> None:
     rules = rule_set("engine.quick", SLOW)
-    folder = warm._projects.project_of(rules) / "target"
+    folder = warm._dbt.projects.project_of(rules) / "target"
     folder.mkdir(exist_ok=True)
     stale = {"results": [{"unique_id": "test.x.rule_0", "status": "pass", "failures": 0}]}
     (folder / "run_results.json").write_text(json.dumps(stale))
@@ -165,7 +165,7 @@ def test_results_on_disk_are_not_believed(warm: DbtEngine) -> None:
 
 def test_fewer_results_than_rules_is_never_a_verdict(warm: DbtEngine) -> None:
     rules = rule_set("engine.quick", SLOW, {"type": "unique", "column": "id"})
-    sources = warm._projects.project_of(rules) / "models" / "sources.yml"
+    sources = warm._dbt.projects.project_of(rules) / "models" / "sources.yml"
     document = json.loads(sources.read_text())
     document["sources"][0]["tables"][0]["data_tests"].pop()
     sources.write_text(json.dumps(document))

@@ -212,7 +212,7 @@ def test_the_generated_project_holds_no_template_and_no_quote_of_ours(
 ) -> None:
     rules: RuleSet = rule_set(texts, *(rule for rule in rules_for(0, HOSTILE[0] + HOSTILE[7])))
     engine.run(rules)
-    folder = engine._projects.project_of(rules)
+    folder = engine._dbt.projects.project_of(rules)
     for path in (folder / "models" / "sources.yml", folder / "dbt_project.yml"):
         text = path.read_text()
         assert not any(mark in text for mark in ("{{", "{%", "{#", "'", "env_var", "canary;"))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from quality.checks import RuleResult, RuleStatus
-from quality.engine.dbt.project import rule_index
 from quality.engine.target.session import Relation
 from quality.errors import EngineError
 from quality.rules import Rule, RuleSet
@@ -46,12 +45,10 @@ def results_of(
     relation: Relation | None,
     redact: Callable[[str], str],
 ) -> list[RuleResult]:
-    """One result for each rule, in their order; raises Incomplete when there are not as many."""
-    found = {rule_index(result["name"]): result for result in answer}
-    if set(found) != set(range(len(rule_set.rules))) or len(answer) != len(rule_set.rules):
-        raise Incomplete(f"dbt judged {len(answer)} of {len(rule_set.rules)} rules")
+    """One result for each rule, of dbt's answers in the rules' order."""
     return [
-        _result(rule, found[index], relation, redact) for index, rule in enumerate(rule_set.rules)
+        _result(rule, said, relation, redact)
+        for rule, said in zip(rule_set.rules, answer, strict=True)
     ]
 
 

@@ -27,6 +27,7 @@ from quality.rules import Rule, RuleSet
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 ]")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _TEST_NAME = re.compile(r"rule_(\d+)")
+_LINKED = ("macros", "dbt_packages")
 
 
 class ProjectFolder:
@@ -45,16 +46,17 @@ class ProjectFolder:
             )
         if not (settings.profiles / "profiles.yml").is_file():
             raise ConfigurationError(f"DBT_PROFILES_DIR: no profiles.yml in {settings.profiles}")
-        self._version = _digest_of(sorted(self._source.glob("macros/**/*.sql")))
+        self.version = _digest_of(self._source)
+        """Changes with all that the generated projects are made of, but the rules."""
 
     def project_of(self, rule_set: RuleSet) -> Path:
         """The folder of the rule set's project, made if it is not there."""
-        name = hashlib.sha256(f"{self._version}{rule_set.hash}".encode()).hexdigest()[:40]
+        name = hashlib.sha256(f"{self.version}{rule_set.hash}".encode()).hexdigest()[:40]
         return self._folder(name, [_table_source(rule_set)])
 
     def base_project(self) -> Path:
         """The folder of a project without rules, made if it is not there."""
-        return self._folder(f"base-{self._version[:35]}", [])
+        return self._folder(f"base-{self.version[:35]}", [])
 
     def _folder(self, name: str, sources: list[dict[str, Any]]) -> Path:
         folder = self._root / name
@@ -102,7 +104,7 @@ class ProjectFolder:
             (folder / "models" / "sources.yml").write_text(
                 json.dumps({"version": 2, "sources": sources}, ensure_ascii=True, indent=1)
             )
-        for name in ("macros", "dbt_packages"):
+        for name in _LINKED:
             if (self._source / name).is_dir():
                 (folder / name).symlink_to(self._source / name)
         (folder / "dbt_project.yml").write_text(json.dumps(project, indent=1))
@@ -217,8 +219,12 @@ def _escape(unit: int) -> str:
     return character if unit < 128 and not _NOT_PLAIN.match(character) else f"\\u{unit:04x}"
 
 
-def _digest_of(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
+def _digest_of(source: Path) -> str:
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    found = [source / "dbt_project.yml"]
+    for name in _LINKED:
+        found += sorted((source / name).glob("**/*"))
+    for file in found:
+        if file.is_file():
+            digest.update(f"\0{file.relative_to(source)}\0".encode() + file.read_bytes())
     return digest.hexdigest()

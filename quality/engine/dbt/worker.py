@@ -24,6 +24,7 @@ from dbt.config.renderer import ProfileRenderer
 from dbt_common.context import set_invocation_context
 
 from quality.engine.dbt.frames import ClosedPipe, read_frame, write_frame
+from quality.engine.dbt.nodes import compiled_test, overridden_judging
 
 _FLAGS = [
     "--quiet",
@@ -90,19 +91,14 @@ class Worker:
         return {}
 
     def _compile(self, job: dict[str, Any]) -> dict[str, Any]:
-        return self._run("compile", job, ["--no-write-json"])
+        manifest = self._manifest(job)
+        variables = {"stringx_scope_marker": job["marker"]} if job["marker"] is not None else {}
+        results = self._run("compile", job, [], variables)
+        overridden = overridden_judging(manifest.macros.values())
+        return {"results": [compiled_test(result.node, overridden) for result in results]}
 
     def _test(self, job: dict[str, Any]) -> dict[str, Any]:
-        return self._run("test", job, ["--no-write-json"])
-
-    def _docs(self, job: dict[str, Any]) -> dict[str, Any]:
-        more = ["--static"] + (["--empty-catalog"] if job["empty_catalog"] else [])
-        self._invoke(dbtRunner(), ["docs", "generate", *more, "--write-json"], job)
-        return {}
-
-    def _run(self, command: str, job: dict[str, Any], flags: list[str]) -> dict[str, Any]:
-        runner = dbtRunner(manifest=self._manifest(job))
-        done = self._invoke(runner, [command, *flags], job, vars={"stringx_scope": job["scope"]})
+        selection = ["--select", *job["select"]] if job["select"] else []
         results = [
             {
                 "name": result.node.name,
@@ -112,9 +108,22 @@ class Worker:
                 "seconds": result.execution_time,
                 "sql": result.node.compiled_code,
             }
-            for result in (done.results if done is not None else ())
+            for result in self._run("test", job, selection, {"stringx_scope": job["scope"]})
         ]
         return {"results": results}
+
+    def _docs(self, job: dict[str, Any]) -> dict[str, Any]:
+        more = ["--static"] + (["--empty-catalog"] if job["empty_catalog"] else [])
+        self._invoke(dbtRunner(), ["docs", "generate", *more, "--write-json"], job)
+        return {}
+
+    def _run(
+        self, command: str, job: dict[str, Any], more: list[str], variables: dict[str, Any]
+    ) -> list[Any]:
+        """dbt's results of the nodes of the job's project."""
+        runner = dbtRunner(manifest=self._manifest(job))
+        done = self._invoke(runner, [command, "--no-write-json", *more], job, vars=variables)
+        return list(done.results) if done is not None else []
 
     def _manifest(self, job: dict[str, Any]) -> Any:
         project = job["project"]

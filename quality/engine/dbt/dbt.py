@@ -1,0 +1,181 @@
+"""dbt as the engine knows it: rules in, compiled tests or dbt's own verdicts out."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from quality.engine.dbt.answers import Incomplete, plain_message
+from quality.engine.dbt.process import DbtProcess
+from quality.engine.dbt.project import ProjectFolder, rule_index, scope_document
+from quality.engine.plan.compiled import CompiledTest
+from quality.engine.settings import EngineSettings
+from quality.errors import EngineError, Fault, InvalidInput, NotFound
+from quality.predicates import Predicate
+from quality.rules import RuleSet
+
+_REJECTED = {"CompilationError", "ParsingError", "SchemaConfigError", "YamlParseDictError"}
+_BAD_RULE = re.compile(r"^\s*Compilation Error in test rule_\d", re.M)
+_RULE = re.compile(r"\brule_(\d+)\b")
+_PACKAGES = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-postgres")
+
+
+class Dbt:
+    """One dbt process, started by the first call that needs it; callers take turns.
+
+    Every `deadline` is a time.monotonic(). Calls raise DbtTimeout, EngineBusy when their turn did
+    not come by then, and EngineError when dbt cannot go on.
+    """
+
+    def __init__(self, settings: EngineSettings, environment: Mapping[str, str]) -> None:
+        """`environment` is what dbt's profile may read; ConfigurationError names a wrong folder."""
+        self._settings = settings
+        self.projects = ProjectFolder(settings)
+        self._process = DbtProcess(settings, environment)
+        self._credentials: dict[tuple[str, int], dict[str, Any]] = {}
+        self._credentials_lock = threading.Lock()
+        said = [f"{package} {version(package)}" for package in _PACKAGES]
+        self.version = hashlib.sha256(
+            "\n".join([*said, self.projects.version]).encode()
+        ).hexdigest()
+        """Changes with everything that could make an equal rule set compile to something else."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of dbt, None while it is not started."""
+        return self._process.pid
+
+    def compile(
+        self, rule_set: RuleSet, scope_marker: str | None, deadline: float
+    ) -> list[CompiledTest]:
+        """A test for each rule, in their order, named `rule_<index>`.
+
+        `scope_marker` is a name of letters, digits and underscores: as a quoted identifier it
+        stands where a scope's conditions would, in every test. InvalidInput has the faults of the
+        rules that dbt refuses (`rules[i]`, `rule_rejected`); Incomplete when a rule is missing.
+        """
+        answer = self._of_rules("compile", rule_set, {"marker": scope_marker}, deadline)
+        tests = [CompiledTest(**said) for said in _in_order(answer, range(len(rule_set.rules)))]
+        if not all(test.sql for test in tests):
+            raise Incomplete("dbt left a rule without SQL")
+        return tests
+
+    def test(
+        self,
+        rule_set: RuleSet,
+        scope: tuple[Predicate, ...],
+        deadline: float,
+        only: Collection[int] | None = None,
+    ) -> list[dict[str, Any]]:
+        """dbt's own answer for each rule, or for those whose indexes are in `only`, in order.
+
+        Each has name, status, failures, message, seconds, and the sql that it compiled. Raises
+        InvalidInput when dbt refuses the rules, Incomplete when an answer is missing.
+        """
+        wanted = sorted(set(range(len(rule_set.rules)) if only is None else only))
+        if not wanted:
+            return []
+        names = None if only is None else [f"rule_{index}" for index in wanted]
+        job = {"scope": scope_document(scope), "select": names}
+        return _in_order(self._of_rules("test", rule_set, job, deadline), wanted)
+
+    def targets(self) -> list[str]:
+        """The outputs of the dbt profile."""
+        deadline = time.monotonic() + self._settings.check_time_limit_s
+        return list(self._answer({"job": "targets"}, deadline, patient=True)["targets"])
+
+    def credentials(self, target: str, deadline: float) -> dict[str, Any]:
+        """From the profile, read again when the file has changed; kept in memory only.
+
+        Raises NotFound `target_unknown`, and EngineError for an output that cannot be used.
+        """
+        profile = self._settings.profiles / "profiles.yml"
+        try:
+            key = (target, profile.stat().st_mtime_ns)
+        except OSError as error:
+            raise EngineError(f"cannot read {profile.name}: {error.strerror}") from None
+        with self._credentials_lock:
+            if key not in self._credentials:
+                known = self._answer({"job": "targets"}, deadline, patient=True)["targets"]
+                if target not in known:
+                    raise NotFound(
+                        f'the dbt profile has no output "{target}"', code="target_unknown"
+                    )
+                job = {"job": "credentials", "target": target}
+                found = self._answer(job, deadline, patient=True)["credentials"]
+                if found["search_path"]:
+                    raise EngineError(
+                        f"target {target} sets search_path in its profile, which would switch "
+                        "StringX's limits off: use `alter role … set search_path` instead"
+                    )
+                self._credentials[key] = found
+            return self._credentials[key]
+
+    def document(self, target: str, rule_sets: Sequence[RuleSet], page: Path) -> None:
+        """Write dbt's documentation of the tables of one target to `page`, one HTML file."""
+        deadline = time.monotonic() + self._settings.docs_time_limit_s
+        project = self.projects.documentation_project(rule_sets)
+        job = {"job": "docs", "project": str(project), "target": target, "empty_catalog": False}
+        try:
+            try:
+                self._answer(job, deadline)
+            except EngineError:  # the target is away: the rules can be shown all the same
+                self._answer(job | {"empty_catalog": True}, deadline)
+            made = (project / "target" / "static_index.html").read_text(encoding="utf-8")
+            # Where this machine keeps its data is nobody's business.
+            page.write_text(made.replace(f"{project}/", ""), encoding="utf-8")
+        finally:
+            shutil.rmtree(project, ignore_errors=True)
+
+    def redact(self, text: str) -> str:
+        """The text without any secret that dbt's environment holds."""
+        return self._process.redact(text)
+
+    def close(self) -> None:
+        """Cancel what runs and end the process."""
+        self._process.close()
+
+    def _of_rules(
+        self, what: str, rule_set: RuleSet, job: dict[str, Any], deadline: float
+    ) -> list[dict[str, Any]]:
+        """dbt's answers of `test` or `compile`, in no order."""
+        job = job | {
+            "project": str(self.projects.project_of(rule_set)),
+            "base": str(self.projects.base_project()),
+            "target": rule_set.connection,
+        }
+        self._answer(job | {"job": "load"}, deadline, patient=True)
+        found: list[dict[str, Any]] = self._answer(job | {"job": what}, deadline)["results"]
+        return found
+
+    def _answer(
+        self, job: dict[str, Any], deadline: float, *, patient: bool = False
+    ) -> dict[str, Any]:
+        """dbt's answer; a `patient` job is work that later callers find done."""
+        at_least_s = self._settings.check_time_limit_s if patient else 0.0
+        answer = self._process.ask(job, deadline, at_least_s=at_least_s)
+        if answer["ok"]:
+            return answer
+        message = self.redact(plain_message(answer["message"]))
+        if answer["kind"] in _REJECTED or _BAD_RULE.search(answer["message"]):
+            match = _RULE.search(answer["message"])
+            path = f"rules[{match[1]}]" if match else "rules"
+            fault = Fault(path, "rule_rejected", message)
+            raise InvalidInput(
+                f"dbt refuses the rules: {fault}", code="rule_rejected", faults=[fault]
+            )
+        raise EngineError(f"dbt: {message or answer['kind']}")
+
+
+def _in_order(answer: list[dict[str, Any]], wanted: Sequence[int]) -> list[dict[str, Any]]:
+    found = {rule_index(said["name"]): said for said in answer}
+    if set(found) != set(wanted) or len(answer) != len(wanted):
+        raise Incomplete(f"dbt judged {len(answer)} of {len(wanted)} rules")
+    return [found[index] for index in wanted]

@@ -1,0 +1,251 @@
+"""What dbt compiles of rules, once for many requests, and what only dbt can run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from quality.engine.dbt.answers import Incomplete
+from quality.engine.dbt.dbt import Dbt
+from quality.engine.plan.compiled import CompiledTest
+from quality.engine.settings import EngineSettings
+from quality.errors import InvalidInput
+from tests.conftest import PROJECT
+from tests.engine.conftest import Target, rule_set, where
+from tests.engine.test_rule_types import CASES
+
+MARKER = "sx_scope_0123456789abcdef0123456789abcdef"
+RULES_OF_EVERY_TYPE: list[dict[str, Any]] = [
+    {"type": kind, "arguments": arguments} | ({"column": column} if column else {})
+    for kind, column, arguments, _ in CASES
+]
+NOT_NULL = {"type": "not_null", "column": "v"}
+
+
+def soon() -> float:
+    return time.monotonic() + 120
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tables(target: Target) -> None:
+    target.execute(
+        "create table engine.compiled (id integer, v text)",
+        "insert into engine.compiled values (1, 'a'), (2, null), (3, 'a'), (4, null)",
+    )
+
+
+@pytest.fixture(scope="module")
+def dbt(
+    target: Target, dbt_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Dbt]:
+    """dbt with our own project."""
+    settings = EngineSettings(
+        project_dir=PROJECT / "stringx", data_dir=tmp_path_factory.mktemp("compile")
+    )
+    opened = Dbt(settings, dbt_environment)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def dbt_with(
+    target: Target, dbt_environment: dict[str, str], tmp_path: Path
+) -> Iterator[Callable[[dict[str, str]], Dbt]]:
+    """dbt with a copy of our project in which some files are others."""
+    opened: list[Dbt] = []
+
+    def make(files: dict[str, str]) -> Dbt:
+        project = tmp_path / f"project-{len(opened)}"
+        shutil.copytree(PROJECT / "stringx", project)
+        for name, text in files.items():
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            (project / name).write_text(text)
+        settings = EngineSettings(project_dir=project, data_dir=tmp_path / "data")
+        opened.append(Dbt(settings, dbt_environment))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+def a_test(name: str, body: str) -> dict[str, str]:
+    """A file with another macro for the rule type `name`."""
+    macro = f"{{% test {name}(model, column_name=none) %}}{body}{{% endtest %}}"
+    return {f"macros/{name}.sql": macro}
+
+
+def test_each_rule_is_compiled_in_its_place(dbt: Dbt) -> None:
+    rules = rule_set(
+        "engine.compiled",
+        {"type": "not_null", "column": "v", "severity": "warn", "warn_if": "> 3"},
+        {"type": "unique", "column": 'odd "name"', "error_if": ">= 10", "warn_if": "> 1"},
+        {
+            "type": "not_null",
+            "column": "id",
+            "where": [{"column": "v", "op": "in", "value": ["a", "it's"]}],
+        },
+    )
+    first, second, third = dbt.compile(rules, None, soon())
+    assert first == CompiledTest(
+        "rule_0",
+        '\nselect "v"\nfrom "engine"."compiled"\nwhere "v" is null\n',
+        severity="warn",
+        warn_if="> 3",
+    )
+    assert (second.name, second.warn_if, second.error_if) == ("rule_1", "> 1", ">= 10")
+    assert '"odd ""name"""' in second.sql
+    assert (
+        """(select * from "engine"."compiled" where "v" in ('a', 'it''s')) sx_subject"""
+        in third.sql
+    )
+
+
+def test_the_scope_marker_stands_last_in_every_subject(dbt: Dbt) -> None:
+    its_rows = [{"column": "id", "op": "<", "value": 3}]
+    rules = rule_set(
+        "engine.compiled",
+        NOT_NULL,
+        {"type": "not_null", "column": "v", "where": its_rows},
+    )
+    plain, narrowed = dbt.compile(rules, MARKER, soon())
+    assert f'from (select * from "engine"."compiled" where "{MARKER}") sx_subject\n' in plain.sql
+    assert (
+        f'from (select * from "engine"."compiled" where "id" < 3 and "{MARKER}") sx_subject\n'
+        in narrowed.sql
+    )
+
+
+def test_a_scope_put_in_place_of_the_marker_is_what_dbt_compiles(dbt: Dbt) -> None:
+    scope = (where("id", ">", 1), where("v", "!=", "quo\"te's and \\"))
+    condition = """"id" > 1 and "v" != E'quo"te''s and \\\\'"""
+    rules = rule_set("engine.compiled", *RULES_OF_EVERY_TYPE)
+    tests = dbt.compile(rules, MARKER, soon())
+    theirs = [said["sql"] for said in dbt.test(rules, scope, soon())]
+    assert [test.sql.replace(f'"{MARKER}"', condition) for test in tests] == theirs
+    assert [test.sql.count(MARKER) for test in tests] == [1] * len(tests)
+    assert all(test.dbt_only is None for test in tests)
+
+
+@pytest.mark.parametrize("marker", ['a"b', "a b", "", "ä", "a\n"])
+def test_a_marker_that_is_no_name_is_refused(dbt: Dbt, marker: str) -> None:
+    with pytest.raises(InvalidInput, match="stringx_scope_marker"):
+        dbt.compile(rule_set("engine.compiled", NOT_NULL), marker, soon())
+
+
+def test_what_dbt_refuses_is_named_by_its_rule(dbt_with: Callable[[dict[str, str]], Dbt]) -> None:
+    refusing = "{% if execute %}{{ exceptions.raise_compiler_error('not on Sunday') }}{% endif %}"
+    dbt = dbt_with(a_test("unique", refusing))
+    rules = rule_set("engine.compiled", NOT_NULL, {"type": "unique", "column": "v"})
+    with pytest.raises(InvalidInput, match="not on Sunday") as refused:
+        dbt.compile(rules, None, soon())
+    assert [(fault.path, fault.code) for fault in refused.value.faults] == [
+        ("rules[1]", "rule_rejected")
+    ]
+
+
+def test_a_rule_that_dbt_leaves_out_is_never_overlooked(
+    dbt_with: Callable[[dict[str, str]], Dbt],
+) -> None:
+    dbt = dbt_with(a_test("unique", "{{ config(enabled=false) }} select 1"))
+    rules = rule_set("engine.compiled", NOT_NULL, {"type": "unique", "column": "v"})
+    with pytest.raises(Incomplete, match="1 of 2"):
+        dbt.compile(rules, None, soon())
+    with pytest.raises(Incomplete, match="1 of 2"):
+        dbt.test(rules, (), soon())
+    assert len(dbt.test(rules, (), soon(), only=[0])) == 1
+
+
+def test_what_a_macro_configures_is_kept(dbt_with: Callable[[dict[str, str]], Dbt]) -> None:
+    config = "{{ config(limit=7, fail_calc='sum(n)') }} select 1 as n"
+    (test,) = dbt_with(a_test("not_null", config)).compile(
+        rule_set("engine.compiled", NOT_NULL), None, soon()
+    )
+    assert (test.limit, test.fail_calc, test.dbt_only) == (7, "sum(n)", None)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ("config(store_failures=true)", "store_failures"),
+        ("config(store_failures_as='view')", "store_failures"),
+        ("config(sql_header='set x to 1;')", "sql_header"),
+    ],
+)
+def test_what_only_dbt_can_run_says_why(
+    dbt_with: Callable[[dict[str, str]], Dbt], config: str, reason: str
+) -> None:
+    dbt = dbt_with(a_test("unique", f"{{{{ {config} }}}} select 1"))
+    rules = rule_set("engine.compiled", NOT_NULL, {"type": "unique", "column": "v"})
+    assert [test.dbt_only for test in dbt.compile(rules, None, soon())] == [None, reason]
+
+
+@pytest.mark.parametrize(
+    ("macro", "name"),
+    [
+        ("macro get_test_sql(a, b, c, d, e)", "get_test_sql"),
+        ("macro default__get_test_sql(a, b, c, d, e)", "default__get_test_sql"),
+        ("macro postgres__get_test_sql(a, b, c, d, e)", "postgres__get_test_sql"),
+        ("macro postgres__get_limit_subquery_sql(a, b)", "postgres__get_limit_subquery_sql"),
+        ("materialization test, adapter='postgres'", "materialization_test_postgres"),
+    ],
+)
+def test_a_project_that_judges_otherwise_leaves_every_test_to_dbt(
+    dbt_with: Callable[[dict[str, str]], Dbt], macro: str, name: str
+) -> None:
+    end = macro.partition(" ")[0]
+    dbt = dbt_with({"macros/own.sql": f"{{% {macro} %}}select 1{{% end{end} %}}"})
+    tests = dbt.compile(rule_set("engine.compiled", NOT_NULL, NOT_NULL), None, soon())
+    assert [test.dbt_only for test in tests] == [f"macro stringx_check.{name}"] * 2
+
+
+def test_dbt_tests_only_the_rules_asked_for(dbt: Dbt) -> None:
+    rules = rule_set(
+        "engine.compiled",
+        *({"type": "row_count_between", "arguments": {"max_value": n}} for n in range(12)),
+    )
+    every = dbt.test(rules, (), soon())
+    assert [said["name"] for said in every] == [f"rule_{n}" for n in range(12)]
+    assert [said["status"] for said in every] == ["fail"] * 4 + ["pass"] * 8
+    some = dbt.test(rules, (), soon(), only={10, 1, 3})
+    assert [(said["name"], said["status"]) for said in some] == [
+        ("rule_1", "fail"),
+        ("rule_3", "fail"),
+        ("rule_10", "pass"),
+    ]
+    assert dbt.test(rules, (), soon(), only=[]) == []
+
+
+def test_the_version_changes_with_what_is_compiled_from(
+    dbt: Dbt, dbt_with: Callable[[dict[str, str]], Dbt]
+) -> None:
+    package = json.dumps({"name": "extra", "version": "1.0.0", "config-version": 2})
+    versions = [
+        dbt_with(files).version
+        for files in (
+            a_test("not_null", "select 1"),
+            {"macros/deep/own.sql": "{% macro own() %}{% endmacro %}"},
+            {"dbt_packages/extra/dbt_project.yml": package},
+            {"dbt_packages/extra/dbt_project.yml": package + "\n"},
+            {"dbt_project.yml": (PROJECT / "stringx/dbt_project.yml").read_text() + "\n"},
+        )
+    ]
+    assert dbt_with({}).version == dbt.version
+    assert len({*versions, dbt.version}) == len(versions) + 1
+
+
+def test_macros_of_installed_packages_are_used(dbt_with: Callable[[dict[str, str]], Dbt]) -> None:
+    package = json.dumps({"name": "extra", "version": "1.0.0", "config-version": 2})
+    files = {
+        "dbt_packages/extra/dbt_project.yml": package,
+        "dbt_packages/extra/macros/seven.sql": "{% macro seven() %}7{% endmacro %}",
+    }
+    dbt = dbt_with(files | a_test("not_null", "select {{ extra.seven() }}"))
+    (test,) = dbt.compile(rule_set("engine.compiled", NOT_NULL), None, soon())
+    assert test.sql.strip() == "select 7"
