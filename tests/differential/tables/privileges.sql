@@ -1,0 +1,5 @@
+-- What the reader may not see; run after everything else has been granted.
+revoke all on guarded.columns, guarded.refused from stringx_reader;
+grant select (shown, ref) on guarded.columns to stringx_reader;
+create schema marts authorization stringx_reader;
+create schema marts_dbt_test__audit authorization stringx_reader;
