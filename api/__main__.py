@@ -20,6 +20,7 @@ from api.server import Server
 from api.services import Services
 from api.store import outbox, results
 from api.store.database import migrate, open_database
+from api.store.rule_sets import RuleSets
 from quality.engine import EngineSettings, open_engine
 from quality.errors import ConfigurationError, StringXError
 from quality.logs import configure, get_logger
@@ -83,7 +84,13 @@ def _open(
     engine = open_engine(load(EngineSettings))
     metrics = Metrics()
     checking = Checking(
-        database, engine, metrics, settings, kafka, BoundedSemaphore(settings.sync_checks)
+        database,
+        engine,
+        metrics,
+        settings,
+        kafka,
+        RuleSets(settings.rule_sets_kept),
+        BoundedSemaphore(settings.sync_checks),
     )
 
     def verdicts() -> list[dict[str, Any]]:

@@ -12,8 +12,11 @@ from typing import Any
 from sqlalchemy import Engine as Database
 
 from api.metrics import Metrics
-from api.store import checks, outbox, results, tables
-from api.store.checks import Claim, Request, Stored
+from api.store import checks, claims, outbox, outcomes, results, tables
+from api.store.checks import Request
+from api.store.claims import Claim, Lease
+from api.store.outcomes import Finished, Stored
+from api.store.rule_sets import RuleSets
 from quality.checks import CheckOutcome, failed_outcome
 from quality.engine import Engine, EngineBusy
 from quality.errors import Fault, InvalidInput, StringXError, Unavailable
@@ -25,6 +28,9 @@ log = get_logger(__name__)
 
 WORKER = f"api@{socket.gethostname()}"
 
+SPARE_LEASE_S = 10.0
+"""How much longer than its time limit a synchronous check holds its claim."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checking:
@@ -35,6 +41,7 @@ class Checking:
     metrics: Metrics
     settings: ApiSettings
     kafka: KafkaSettings
+    rule_sets: RuleSets
     slots: threading.BoundedSemaphore
     """Synchronous checks at a time: fewer than threads, so that health and claims get through."""
 
@@ -46,20 +53,30 @@ class Checking:
         bind_correlation(request.id)
         if not self.slots.acquire(timeout=self.settings.sync_wait_s):
             raise _busy()
+        limit_s = self.settings.sync_time_limit_s
+        if request.body.deadline_ms is not None:
+            limit_s = min(limit_s, request.body.deadline_ms / 1000)
         try:
-            claim = self.claim([request], WORKER, "http")[0]
+            # Nobody renews this lease: it lasts longer than the check may.
+            lease_s = max(self.settings.lease_s, limit_s + SPARE_LEASE_S)
+            [claim] = self.claim([request], WORKER, "http", lease_s)
             if claim.error is not None:
                 raise claim.error
-            if claim.outcome == "claimed" and claim.rule_set is not None:
-                outcome = self._run(request, claim.rule_set)
-                if outcome.error_code == EngineBusy.code:  # it never got its turn: no verdict
-                    with self.database.begin() as db:
-                        checks.release(db, request.id, claim.fence)
-                    raise _busy()
-                self.store([(request.id, claim.fence, outcome)])
+            if claim.outcome != "claimed" or claim.rule_set is None:
+                return self.show(request.id)
+            outcome = self._run(request, claim.rule_set, limit_s)
+            if outcome.error_code == EngineBusy.code:  # it never got its turn: no verdict
+                with self.database.begin() as db:
+                    claims.release(db, [(request.id, claim.fence)])
+                raise _busy()
+            finished = Finished(request.id, claim.fence, outcome)
+            with self.database.begin() as db:
+                [stored] = outcomes.store(db, [finished])
+                shown = results.check(db, request.id)
+            self._count([stored], [finished])
+            return shown
         finally:
             self.slots.release()
-        return self.show(request.id)
 
     def trigger(self, request: Request) -> dict[str, Any]:
         """Store a request and its message to Kafka in one transaction; answers it as `received`."""
@@ -74,7 +91,7 @@ class Checking:
                 raise Unavailable(
                     "too many requests wait for Kafka; try again later", code="queue_full"
                 )
-            if checks.receive(db, request, "http"):
+            if checks.receive(db, request, self.rule_sets, "http"):
                 self.enqueue(db, request.message, request.traceparent)
                 log.info("check_received", table=request.body.table)
         return self.show(request.id)
@@ -83,33 +100,25 @@ class Checking:
         with self.database.connect() as db:
             return results.check(db, check_id)
 
-    def claim(self, requests: list[Request], worker: str, source: str) -> list[Claim]:
+    def claim(
+        self, requests: list[Request], worker: str, source: str, lease_s: float
+    ) -> list[Claim]:
         """Take a batch into work, in one transaction."""
+        lease = Lease(worker, source, lease_s, self.settings.max_attempts)
         with self.database.begin() as db:
-            claims = checks.claim(
-                db,
-                requests,
-                worker=worker,
-                source=source,
-                lease_s=self.settings.lease_s,
-                max_attempts=self.settings.max_attempts,
-            )
-        for claim in claims:
+            answers = claims.claim(db, requests, self.rule_sets, lease)
+        for claim in answers:
             if claim.given_up is not None:
-                self._count(Stored(claim.id, "stored", source), claim.given_up)
-        return claims
+                given_up = Finished(claim.id, claim.fence, claim.given_up)
+                self._count([Stored(claim.id, "stored", source)], [given_up])
+        return answers
 
-    def store(self, finished: list[tuple[str, int, CheckOutcome]]) -> list[Stored]:
+    def store(self, finished: list[Finished]) -> list[Stored]:
         """Store a batch of outcomes in one transaction, each once; then count them."""
-        answers: dict[int, Stored] = {}
         with self.database.begin() as db:
-            places = sorted(range(len(finished)), key=lambda place: finished[place][0])
-            for place in places:
-                answers[place] = checks.store_outcome(db, *finished[place])
-        for place, stored in answers.items():
-            if stored.result == "stored":
-                self._count(stored, finished[place][2])
-        return [answers[place] for place in range(len(finished))]
+            answers = outcomes.store(db, finished)
+        self._count(answers, finished)
+        return answers
 
     def requeue_overdue(self) -> int:
         """Send the messages of requests again whose worker or message was lost; how many."""
@@ -139,24 +148,25 @@ class Checking:
             faults = [_moved(fault, paths) for fault in error.faults]
             raise InvalidInput(str(error), code=error.code, faults=faults) from None
 
-    def _count(self, stored: Stored, outcome: CheckOutcome) -> None:
-        self.metrics.count_outcome(outcome, stored.source)
-        log.info(
-            "check_finished",
-            correlation_id=stored.id,
-            status=outcome.status,
-            duration_ms=round(outcome.duration_ms, 1),
-            failing_rows=outcome.failing_rows,
-            error_code=outcome.error_code,
-        )
+    def _count(self, answers: list[Stored], finished: list[Finished]) -> None:
+        for stored, one in zip(answers, finished, strict=True):
+            if stored.result != "stored":
+                continue
+            outcome = one.outcome
+            self.metrics.count_outcome(outcome, stored.source)
+            log.info(
+                "check_finished",
+                correlation_id=stored.id,
+                status=outcome.status,
+                duration_ms=round(outcome.duration_ms, 1),
+                failing_rows=outcome.failing_rows,
+                error_code=outcome.error_code,
+            )
 
-    def _run(self, request: Request, rule_set: RuleSet) -> CheckOutcome:
+    def _run(self, request: Request, rule_set: RuleSet, limit_s: float) -> CheckOutcome:
         started_at = datetime.now(UTC)
-        limit = self.settings.sync_time_limit_s
-        if request.body.deadline_ms is not None:
-            limit = min(limit, request.body.deadline_ms / 1000)
         try:
-            return self.engine.run(rule_set, request.body.scope, time_limit_s=limit)
+            return self.engine.run(rule_set, request.body.scope, time_limit_s=limit_s)
         except StringXError as error:
             code, message = error.code, str(error)
         except Exception:  # a claimed check must end: its lease would only hide the fault

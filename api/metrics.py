@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -65,8 +66,11 @@ class Metrics:
         """Count one stored outcome."""
         self.checks.labels(outcome.status, source).inc()
         self.check_seconds.labels(source).observe(outcome.duration_ms / 1000)
-        for result in outcome.results:
-            self.rule_results.labels(result.status, result.dimension, result.severity).inc()
+        judged = Counts(
+            (result.status, result.dimension, result.severity) for result in outcome.results
+        )
+        for labels, count in judged.items():
+            self.rule_results.labels(*labels).inc(count)
 
 
 class StoreCollector(Collector):

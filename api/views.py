@@ -168,6 +168,7 @@ class ClaimView(BaseModel):
     fence: int | None = None
     lease_s: float | None = None
     time_limit_s: float | None = None
+    rule_set_hash: str | None = None
     rule_set: dict[str, Any] | None = None
     scope: list[dict[str, Any]] | None = None
     status: str | None = None
@@ -177,9 +178,10 @@ class ClaimView(BaseModel):
 
 
 class ClaimList(BaseModel):
-    """Answers in the order of the requests."""
+    """Answers in the order of the requests, and the rule sets that the worker did not know."""
 
     claims: list[ClaimView]
+    rule_sets: dict[str, dict[str, Any]] = Field(description="by hash")
 
 
 class StoredView(BaseModel):
@@ -193,6 +195,13 @@ class StoredList(BaseModel):
     """What became of the posted outcomes, in their order."""
 
     outcomes: list[StoredView]
+
+
+class Renewed(BaseModel):
+    """The claims whose leases last that long again."""
+
+    renewed: list[str]
+    lease_s: float
 
 
 class Released(BaseModel):

@@ -29,6 +29,9 @@ class ProcessSettings(_Settings):
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     data_dir: Path = Path(".stringx")
+    rule_sets_kept: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=500, description="rule sets kept in memory, those used last"
+    )
 
 
 class KafkaSettings(_Settings):

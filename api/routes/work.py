@@ -9,8 +9,10 @@ from pydantic import Field
 from api import views
 from api.operations import Answer, Body, Operations
 from api.services import services
-from api.store import checks
-from api.store.checks import Claim, Request
+from api.store import claims
+from api.store.checks import Request
+from api.store.claims import Claim
+from api.store.outcomes import Finished
 from quality.checks import CheckOutcome, CheckRequest
 from quality.names import RequestId, Text
 
@@ -31,6 +33,15 @@ class ClaimItem(Body):
 class ClaimBody(Body):
     worker: Annotated[Text, Field(min_length=1, max_length=200)]
     requests: Annotated[tuple[ClaimItem, ...], Field(min_length=1, max_length=100)]
+    known_rule_sets: (
+        Annotated[
+            tuple[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")], ...], Field(max_length=100)
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="hashes of rule sets that need not be sent; null: each claim carries its own",
+    )
 
 
 class OutcomeItem(Body):
@@ -48,7 +59,7 @@ class ClaimReference(Body):
     fence: Fence
 
 
-class ReleaseBody(Body):
+class ClaimReferences(Body):
     claims: Annotated[tuple[ClaimReference, ...], Field(min_length=1, max_length=100)]
 
 
@@ -56,32 +67,45 @@ class ReleaseBody(Body):
 def claim_requests(body: ClaimBody) -> Answer:
     """Claim a batch of requests: each is stored as received and, if it is free, leased."""
     requests = [Request(item.id, item.request, item.traceparent) for item in body.requests]
-    claims = services().checking.claim(requests, body.worker, "kafka")
-    settings = services().settings
+    lease_s = services().settings.lease_s
+    found = services().checking.claim(requests, body.worker, "kafka", lease_s)
+    described = [
+        _described(claim, request, lease_s) for claim, request in zip(found, requests, strict=True)
+    ]
+    sets = {claim.rule_set.hash: claim.rule_set for claim in found if claim.rule_set is not None}
+    if body.known_rule_sets is None:
+        for view in described:
+            if "rule_set_hash" in view:
+                view["rule_set"] = sets[view["rule_set_hash"]].document()
+        return Answer({"claims": described, "rule_sets": {}})
+    unknown = sets.keys() - set(body.known_rule_sets)
     return Answer(
-        {
-            "claims": [
-                _described(claim, request, settings.lease_s)
-                for claim, request in zip(claims, requests, strict=True)
-            ]
-        }
+        {"claims": described, "rule_sets": {key: sets[key].document() for key in unknown}}
     )
+
+
+@add("POST", "/claims/renew", body=ClaimReferences, answers={200: views.Renewed})
+def renew_claims(body: ClaimReferences) -> Answer:
+    """Extend the leases of claims in hand; what is not answered is no longer the caller's."""
+    lease_s = services().settings.lease_s
+    with services().database.begin() as db:
+        renewed = claims.renew(db, [(claim.id, claim.fence) for claim in body.claims], lease_s)
+    return Answer({"renewed": sorted(renewed), "lease_s": lease_s})
 
 
 @add("POST", "/outcomes", body=OutcomeBody, answers={200: views.StoredList})
 def post_outcomes(body: OutcomeBody) -> Answer:
     """Store the outcomes of a batch; one that was stored before is not stored again."""
-    finished = [(item.id, item.fence, item.outcome) for item in body.outcomes]
+    finished = [Finished(item.id, item.fence, item.outcome) for item in body.outcomes]
     stored = services().checking.store(finished)
     return Answer({"outcomes": [{"id": one.id, "result": one.result} for one in stored]})
 
 
-@add("POST", "/claims/release", body=ReleaseBody, answers={200: views.Released})
-def release_claims(body: ReleaseBody) -> Answer:
+@add("POST", "/claims/release", body=ClaimReferences, answers={200: views.Released})
+def release_claims(body: ClaimReferences) -> Answer:
     """Give claims back without a result, for another worker to take."""
     with services().database.begin() as db:
-        claims = sorted(body.claims, key=lambda claim: claim.id)
-        released = sum(checks.release(db, claim.id, claim.fence) for claim in claims)
+        released = claims.release(db, [(claim.id, claim.fence) for claim in body.claims])
     return Answer({"released": released})
 
 
@@ -93,7 +117,7 @@ def _described(claim: Claim, request: Request, lease_s: float) -> dict[str, Any]
             "fence": claim.fence,
             "lease_s": lease_s,
             "time_limit_s": None if limit is None else limit / 1000,
-            "rule_set": claim.rule_set.document(),
+            "rule_set_hash": claim.rule_set.hash,
             "scope": [predicate.document() for predicate in request.body.scope],
         }
     if claim.status is not None:

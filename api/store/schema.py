@@ -21,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    Uuid,
     func,
     text,
 )
@@ -68,6 +69,13 @@ monitored_table = Table(
     Column("last_check_id", Text, comment="the newest finished check"),
     Column("last_status", Text),
     _moment("last_finished_at"),
+    Column(
+        "rules_version",
+        Uuid,
+        nullable=False,
+        server_default=func.gen_random_uuid(),
+        comment="renewed by triggers with each change of the table's rules",
+    ),
     UniqueConstraint("connection", "name"),
 )
 

@@ -10,7 +10,6 @@ from sqlalchemy.dialects.postgresql import insert
 
 from api.store.paging import Page, fetch_page
 from api.store.schema import connection, monitored_table, rule
-from quality.documents import strictly
 from quality.errors import Conflict, InvalidInput, NotFound
 from quality.names import TableName
 from quality.rules import MAX_RULES, Rule, RuleSet
@@ -130,19 +129,6 @@ def rule_of(db: Connection, table_id: int, name: str) -> dict[str, Any]:
     return _shown(dict(row))
 
 
-def active_rules(db: Connection, table_ids: list[int]) -> dict[int, list[Rule]]:
-    """The active rules of several tables, in the order in which they were written."""
-    found: dict[int, list[Rule]] = {table_id: [] for table_id in table_ids}
-    rows = db.execute(
-        select(rule.c.table_id, rule.c.definition)
-        .where(rule.c.table_id.in_(table_ids), rule.c.is_active)
-        .order_by(rule.c.id)
-    )
-    for row in rows:
-        found[row.table_id].append(strictly(Rule, row.definition))
-    return found
-
-
 def add_rule(db: Connection, table_id: int, new: Rule) -> dict[str, Any]:
     """Create; Conflict where the name is taken, InvalidInput above the number of rules allowed."""
     _lock(db, table_id)
@@ -209,14 +195,15 @@ def replace_rules(db: Connection, table_id: int, rules: list[Rule]) -> list[dict
 
 
 def remove_rule(db: Connection, table_id: int, name: str) -> None:
+    _lock(db, table_id)
     rule_of(db, table_id, name)
     db.execute(delete(rule).where(rule.c.table_id == table_id, rule.c.name == name))
 
 
 def _lock(db: Connection, table_id: int) -> None:
-    """Changes of one table's rules happen one after the other."""
-    query = select(monitored_table.c.id).where(monitored_table.c.id == table_id).with_for_update()
-    if db.scalar(query) is None:
+    """Changes of one table's rules happen one after the other; checks of it are not held up."""
+    query = select(monitored_table.c.id).where(monitored_table.c.id == table_id)
+    if db.scalar(query.with_for_update(key_share=True)) is None:
         raise _no_table(str(table_id))
 
 
@@ -231,7 +218,7 @@ def _tables() -> Any:
         .subquery()
     )
     return select(
-        monitored_table,
+        *(column for column in monitored_table.c if column.name != "rules_version"),
         func.coalesce(counts.c.rules, 0).label("rules"),
         func.coalesce(counts.c.active_rules, 0).label("active_rules"),
     ).outerjoin(counts, counts.c.table_id == monitored_table.c.id)
