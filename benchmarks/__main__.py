@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import engine
+from benchmarks import end_to_end, engine, memory, rule_change
 from benchmarks.data import CONDITIONS
 from benchmarks.report import Report, say
+from benchmarks.service import Refused
 from embedded.errors import EmbeddedError
 
 
@@ -23,7 +24,7 @@ def main(arguments: list[str]) -> int:
         for measure in asked.measures:
             reports.append(measure(asked))
             print(reports[-1].markdown(), flush=True)
-    except EmbeddedError as error:
+    except (EmbeddedError, Refused) as error:
         say(str(error))
         return 1
     except KeyboardInterrupt:
@@ -44,6 +45,19 @@ def _engine(asked: argparse.Namespace) -> Report:
     return engine.measure(replace(plan, **chosen))
 
 
+def _end_to_end(asked: argparse.Namespace) -> Report:
+    plan = end_to_end.SIZES[asked.size]
+    return end_to_end.measure(replace(plan, broker=getattr(asked, "kafka", None) or plan.broker))
+
+
+def _rule_change(asked: argparse.Namespace) -> Report:
+    return rule_change.measure(rule_change.SIZES[asked.size])
+
+
+def _memory(asked: argparse.Namespace) -> Report:
+    return memory.measure(memory.SIZES[asked.size])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -61,7 +75,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
         return command
 
-    add("all", "all of them, one after the other", _engine)
+    add("all", "all of them, one after the other", _engine, _end_to_end, _rule_change, _memory)
+    door = add("end-to-end", "from a message to its stored result, and over HTTP", _end_to_end)
+    door.add_argument("--kafka", choices=("embedded", "apache"), help="which broker")
+    add("rule-change", "until a changed rule is in force, by number of tables", _rule_change)
+    add("memory", "what the processes hold over many checks", _memory)
     one = add("engine", "the engine beside dbt, Soda Core and plain SQL", _engine)
     one.add_argument("--rows", type=_numbers, metavar="N,N", help="rows of the tables")
     one.add_argument("--checks", type=_numbers, metavar="N,N", help="10, 50 or both")

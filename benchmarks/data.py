@@ -93,6 +93,25 @@ def make_table(url: str, condition: Condition, rows: int, say: Callable[[str], N
         connection.execute(sql.SQL("comment on table {} is {}").format(table, sql.Literal(truth)))
 
 
+def make_copies(url: str, condition: Condition, rows: int, count: int) -> list[str]:
+    """Copies of a table that is there, under names of their own: `schema.table` of each."""
+    original = table_name(condition, rows)
+    names = [f"{original}_copy_{number:04}" for number in range(count)]
+    with psycopg.connect(url, autocommit=True) as connection:
+        for name in names:
+            if not _comment(connection, name):
+                table = sql.Identifier(SCHEMA, name)
+                source = sql.Identifier(SCHEMA, original)
+                for statement in (
+                    "drop table if exists {0}",
+                    "create unlogged table {0} as table {1}",
+                    "vacuum (freeze, analyze) {0}",
+                    "comment on table {0} is 'copy'",
+                ):
+                    connection.execute(sql.SQL(statement).format(table, source))
+    return [f"{SCHEMA}.{name}" for name in names]
+
+
 def truth_of(url: str, condition: Condition, rows: int) -> dict[str, dict[str, int]]:
     """What is true of the table: by check, each count that a contender may give (see Finding)."""
     with psycopg.connect(url) as connection:
