@@ -46,6 +46,22 @@ class EngineSettings(_Settings):
         validation_alias="STRINGX_DBT_INTERRUPT_S",
         description="time that dbt gets to cancel its queries before it is killed",
     )
+    target_connections: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=8,
+        validation_alias="STRINGX_TARGET_CONNECTIONS",
+        description="connections of one process to one target, for all checks together",
+    )
+    queries_per_check: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=4,
+        validation_alias="STRINGX_QUERIES_PER_CHECK",
+        description="queries of one check that may run on the target at the same time",
+    )
+    target_idle_s: Seconds = Field(default=300.0, validation_alias="STRINGX_TARGET_IDLE_S")
+    work_mem_mb: Annotated[int, Field(ge=0, le=4096)] = Field(
+        default=16,
+        validation_alias="STRINGX_TARGET_WORK_MEM_MB",
+        description="PostgreSQL's work_mem for the queries of a check; 0 leaves the server's own",
+    )
     threads: Annotated[int, Field(ge=1, le=64)] = Field(
         default=4, validation_alias="STRINGX_DBT_THREADS"
     )

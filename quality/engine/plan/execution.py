@@ -1,0 +1,250 @@
+"""Runs planned tests on a snapshot: proofs, one scan, exact counts, and the rest as dbt wrote it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from quality.engine.plan.finding import Finding
+from quality.engine.plan.planning import PlannedTest
+from quality.engine.plan.progress import Progress
+from quality.engine.plan.scan import (
+    Scan,
+    duplicates_probe,
+    exact_duplicates,
+    exact_values,
+    scans,
+)
+from quality.engine.plan.shapes import Duplicates, Orphans, RelationName, Values
+from quality.engine.target.catalogue import Signature
+from quality.engine.target.proofs import Readiness, permission_query, wrapped
+from quality.engine.target.snapshot import Snapshot
+from quality.engine.target.wire import Answer
+
+SMALL_BYTES = 8 * 1024 * 1024
+"""Below this size of a table a round trip costs more than a scan."""
+
+Handler = Callable[[Answer], None]
+
+
+@dataclass(slots=True)
+class Experience:
+    """What earlier runs of a plan taught: which tests broke a scan, and which found duplicates."""
+
+    fragile: set[int] = field(default_factory=set)
+    duplicated: set[int] = field(default_factory=set)
+
+
+class Execution:
+    """One run of tests on one snapshot, in rounds: what an answer leaves open is asked next."""
+
+    def __init__(
+        self,
+        tests: Sequence[PlannedTest],
+        readiness: Sequence[Readiness],
+        signatures: Mapping[RelationName, Signature],
+        snapshot: Snapshot,
+        experience: Experience,
+    ) -> None:
+        self._signatures = signatures
+        self._snapshot = snapshot
+        self._experience = experience
+        self._progress = [
+            Progress(place, planned, ready)
+            for place, (planned, ready) in enumerate(zip(tests, readiness, strict=True))
+            if planned.test.dbt_only is None
+        ]
+        self._is_small = all(self._is_small_table(relation) for relation in signatures)
+        self._asked: list[tuple[str, Handler]] = []
+
+    def findings(self) -> dict[int, Finding]:
+        """By the tests' places, without those that only dbt can run. Raises what Snapshot does."""
+        self._ask_first()
+        while self._asked:
+            asked, self._asked = self._asked, []
+            statements = [statement for statement, _ in asked]
+            run = self._snapshot.ask if self._is_small else self._snapshot.run
+            for (_, handle), answer in zip(asked, run(statements), strict=True):
+                handle(answer)
+            self._ask_exact_values()
+        return {progress.place: progress.finding() for progress in self._progress}
+
+    def _ask_first(self) -> None:
+        shared: list[Progress] = []
+        counted: list[Progress] = []
+        for progress in self._progress:
+            if progress.ready.proof is not None:
+                self._ask(permission_query(progress.planned), progress.prove)
+                counted.append(progress)
+            elif self._runs_alone(progress):
+                self._ask(wrapped(progress.planned), progress.take_own)
+                counted.append(progress)
+            elif self._runs_apart(progress):
+                self._ask_duplicates(progress, counted)
+            else:
+                shared.append(progress)
+        self._ask_scans(shared, counted)
+
+    def _runs_alone(self, progress: Progress) -> bool:
+        planned = progress.planned
+        return (
+            progress.ready.alone
+            or planned.shape is None
+            or isinstance(planned.shape, Orphans)
+            or progress.place in self._experience.fragile
+        )
+
+    def _runs_apart(self, progress: Progress) -> bool:
+        """Duplicates that are not looked for in the shared scan."""
+        shape = progress.planned.shape
+        return isinstance(shape, Duplicates) and (
+            len(shape.keys) > 1 or not self._is_small_table(shape.subject.relation)
+        )
+
+    def _ask_duplicates(self, progress: Progress, counted: list[Progress]) -> None:
+        shape = progress.planned.shape
+        if not isinstance(shape, Duplicates):
+            return
+        probing = len(shape.keys) == 1 and not shape.with_nulls
+        if probing and progress.place not in self._experience.duplicated:
+            self._ask(duplicates_probe(shape), partial(self._take_probe, progress))
+        else:
+            counted.append(progress)
+            self._ask(exact_duplicates(shape), partial(self._take_duplicates, progress))
+
+    def _ask_scans(self, shared: list[Progress], counted: list[Progress]) -> None:
+        """A scan for each relation; of the counted ones only the rows that they are about."""
+        by_relation: dict[RelationName, list[tuple[int, PlannedTest]]] = defaultdict(list)
+        for progress in shared:
+            shape = progress.planned.shape
+            if shape is not None:
+                entry = (progress.place, progress.planned)
+                by_relation[shape.subject.relation].append(entry)
+        estimated = []
+        for progress in counted:
+            subject = progress.planned.subject
+            if subject is None or progress.ready.broken:
+                continue
+            if subject.relation not in by_relation and self._estimate(progress):
+                estimated.append(progress)
+                continue
+            entry = (progress.place, replace(progress.planned, shape=None))
+            by_relation[subject.relation].append(entry)
+        for progress in estimated:
+            subject = progress.planned.subject
+            if subject is not None and subject.relation in by_relation:
+                progress.tested, progress.estimated = None, False
+                entry = (progress.place, replace(progress.planned, shape=None))
+                by_relation[subject.relation].append(entry)
+        for relation, tests in by_relation.items():
+            for scan in scans(tests, with_duplicates=self._is_small_table(relation)):
+                self._ask(scan.statement, partial(self._take_scan, scan))
+
+    def _estimate(self, progress: Progress) -> bool:
+        """Nothing is read only to know of how many rows a proof is: the statistics say about."""
+        planned = progress.planned
+        if progress.ready.proof is None or planned.subject is None:
+            return False
+        known = self._signatures.get(planned.subject.relation)
+        if planned.subject.conditions or planned.tested or known is None:
+            return False
+        progress.tested = known.estimated_rows
+        progress.estimated = known.estimated_rows is not None
+        return progress.estimated
+
+    def _ask_exact_values(self) -> None:
+        """For tests of which only the rows are known: their distinct values, in one scan."""
+        by_relation: dict[RelationName, list[Progress]] = defaultdict(list)
+        for progress in self._progress:
+            shape = progress.planned.shape
+            if progress.is_inexact and isinstance(shape, Values):
+                by_relation[shape.subject.relation].append(progress)
+        for group in by_relation.values():
+            statement = exact_values([progress.planned for progress in group])
+            self._ask(statement, partial(self._take_values, group))
+
+    def _take_scan(self, scan: Scan, answer: Answer) -> None:
+        if answer.failed:
+            self._scan_failed(scan, answer)
+            return
+        row = answer.rows[0]
+        seconds = answer.seconds / len(scan.counted)
+        by_place = {progress.place: progress for progress in self._progress}
+        for counted in scan.counted:
+            progress = by_place[counted.place]
+            progress.take_counts(counted, row, seconds)
+            if progress.is_inexact and isinstance(progress.planned.shape, Duplicates):
+                shape = progress.planned.shape
+                handler = partial(self._take_duplicates, progress)
+                self._ask(exact_duplicates(shape), handler)
+
+    def _scan_failed(self, scan: Scan, answer: Answer) -> None:
+        """Find the tests at fault: those that cannot be stay together, the others run alone."""
+        by_place = {progress.place: progress for progress in self._progress}
+        tests = [by_place[counted.place] for counted in scan.counted]
+        judging = [test for test in tests if not test.is_answered]
+        fragile = [test for test in judging if not test.is_safe]
+        if answer.stops_all or not fragile:
+            for test in judging:
+                if answer.stops_all:
+                    test.fail(answer, f"the scan for {len(judging)} rules")
+                else:
+                    self._ask(wrapped(test.planned), test.take_own)
+            return
+        for test in fragile:
+            self._ask(wrapped(test.planned), partial(self._take_fragile, test))
+        safe = [test for test in judging if test.is_safe]
+        self._ask_scans(safe, [test for test in tests if test not in safe])
+
+    def _take_fragile(self, progress: Progress, answer: Answer) -> None:
+        progress.take_own(answer)
+        if answer.failed:
+            self._experience.fragile.add(progress.place)
+
+    def _take_probe(self, progress: Progress, answer: Answer) -> None:
+        if answer.failed:
+            self._own_instead(progress, answer)
+            return
+        surplus, values = (int(value or 0) for value in answer.rows[0])
+        progress.tested = values
+        progress.count(surplus, surplus, "grouped", answer.seconds)
+        if surplus:
+            shape = progress.planned.shape
+            if isinstance(shape, Duplicates):
+                handler = partial(self._take_duplicates, progress)
+                self._ask(exact_duplicates(shape), handler)
+
+    def _take_duplicates(self, progress: Progress, answer: Answer) -> None:
+        if answer.failed:
+            self._own_instead(progress, answer)
+            return
+        keys, rows = (int(value or 0) for value in answer.rows[0])
+        known = self._experience.duplicated
+        (known.add if keys else known.discard)(progress.place)
+        progress.count(keys, rows, "grouped", answer.seconds)
+
+    def _take_values(self, group: list[Progress], answer: Answer) -> None:
+        if answer.failed:
+            for progress in group:
+                self._own_instead(progress, answer)
+            return
+        for progress, value in zip(group, answer.rows[0], strict=True):
+            seconds = answer.seconds / len(group)
+            progress.count(int(value or 0), progress.rows, "second_scan", seconds)
+
+    def _own_instead(self, progress: Progress, answer: Answer) -> None:
+        """As dbt wrote it, unless it would only take as long again."""
+        progress.is_inexact = False
+        if answer.stops_all:
+            progress.fail(answer, "the query")
+        else:
+            self._ask(wrapped(progress.planned), progress.take_own)
+
+    def _ask(self, statement: str, handler: Handler) -> None:
+        self._asked.append((statement, handler))
+
+    def _is_small_table(self, relation: RelationName) -> bool:
+        known = self._signatures.get(relation)
+        return known is not None and known.kind == "r" and known.bytes < SMALL_BYTES

@@ -1,0 +1,196 @@
+"""One test on its way to a finding."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+
+from quality.checks import Measure, RulePath
+from quality.engine.plan.finding import Finding
+from quality.engine.plan.judgement import Judgement, decided, judged
+from quality.engine.plan.planning import PlannedTest
+from quality.engine.plan.scan import Counted, Row
+from quality.engine.plan.shapes import Orphans, Rows
+from quality.engine.target.proofs import Readiness
+from quality.engine.target.wire import Answer
+
+_SAFE = re.compile(r'\s*("(?:[^"]|"")+"|[A-Za-z_]\w*)\s+is\s+(not\s+)?null\s*', re.I)
+_INTEGER = re.compile(r"-?\d{1,18}")
+_DECIMAL = re.compile(r"-?\d+\.\d+|-?\d+(\.\d+)?[eE][+-]?\d+")
+_TRUE = {"t", "true", "y", "yes", "on", "1"}
+_FALSE = {"f", "false", "n", "no", "off", "0"}
+
+
+@dataclass(slots=True, eq=False)
+class Progress:
+    """What is known so far of one test; `place` is its place in the check.
+
+    `is_inexact`: it fails some rows, but dbt's count is not known yet.
+    """
+
+    place: int
+    planned: PlannedTest
+    ready: Readiness
+    tested: int | None = None
+    estimated: bool = False
+    rows: int | None = None
+    is_inexact: bool = False
+    _finding: Finding | None = None
+    _seconds: float = 0.0
+    _measured: dict[str, Measure] = field(default_factory=dict)
+
+    @property
+    def is_answered(self) -> bool:
+        return self._finding is not None
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether its predicate can raise no error, whatever stands in a row."""
+        shape = self.planned.shape
+        return isinstance(shape, Rows) and _SAFE.fullmatch(shape.predicate) is not None
+
+    def finding(self) -> Finding:
+        """The end of it."""
+        if self._finding is None:
+            return Finding("error", cause="engine", message="the engine came to no result")
+        judged_it = self._finding.status != "error"
+        tested = self.tested if judged_it else None
+        return Finding(
+            **{
+                name: getattr(self._finding, name)
+                for name in ("status", "failures", "failing_rows", "measured", "path")
+            },
+            proof=self._finding.proof,
+            cause=self._finding.cause,
+            message=self._finding.message,
+            rows_tested=tested,
+            rows_estimated=self.estimated and tested is not None,
+            seconds=self._seconds,
+        )
+
+    def count(self, found: int, rows: int | None, path: RulePath, seconds: float) -> None:
+        """dbt's number of failing rows is known, and perhaps how many rows of the table fail."""
+        self.rows = rows
+        self.is_inexact = False
+        self._judge(judged(self.planned.test, found), {"failures": found}, rows, path, seconds)
+
+    def take_counts(self, counted: Counted, row: Row, seconds: float) -> None:
+        """What a scan counted for this test."""
+        self._seconds += seconds
+        if counted.tested is not None:
+            self.tested, self.estimated = int(row[counted.tested] or 0), False
+        if counted.condition is not None:
+            fails = int(row[counted.condition] == "t")
+            measured = {name: measure(row[place]) for name, place in counted.measures}
+            self._judge(judged(self.planned.test, fails), measured, None, "scan", 0.0)
+        elif counted.rows is not None:
+            found = int(row[counted.rows] or 0)
+            self.count(found, found, "scan", 0.0)
+            self.is_inexact = found > 0 and not isinstance(self.planned.shape, Rows)
+
+    def prove(self, answer: Answer) -> None:
+        """A constraint says that every row passes, if only the role may read what it would."""
+        if answer.failed:
+            self.fail(answer, "the query")
+            return
+        self.count(0, 0, "constraint", answer.seconds)
+        if self._finding is not None:
+            self._finding = Finding(
+                self._finding.status,
+                self._finding.failures,
+                failing_rows=0,
+                measured={"failures": 0},
+                path="constraint",
+                proof=self.ready.proof,
+                message=self._finding.message,
+            )
+
+    def take_own(self, answer: Answer) -> None:
+        """The answer to the query that dbt would send: failures, should_warn, should_error."""
+        if answer.failed:
+            self.fail(answer, "the query")
+            return
+        wrong = "dbt expects one row with failures, should_warn and should_error"
+        if len(answer.rows) != 1 or len(answer.rows[0]) != 3:
+            self._unusable(wrong, answer.seconds)
+            return
+        failures, should_warn, should_error = answer.rows[0]
+        found = _whole(failures)
+        warns, errs = _truth(should_warn), _truth(should_error)
+        if found is None or warns is None or errs is None:
+            words = f"fail_calc gave {failures!r}, which is no whole number"
+            self._unusable(words if found is None else wrong, answer.seconds)
+            return
+        test = self.planned.test
+        counts_rows = isinstance(self.planned.shape, (Rows, Orphans)) and test.limit is None
+        rows = found if counts_rows else None
+        verdict = decided(test, found, warns, errs)
+        self._judge(verdict, {"failures": found}, rows, "dbt_sql", answer.seconds)
+
+    def fail(self, answer: Answer, what: str) -> None:
+        """It could not be judged, for the database's reason."""
+        cause = answer.cause
+        message = answer.message or ""
+        if cause == "timeout":
+            message = f"{what} ran {answer.seconds:.1f} s and was ended: {message}"
+        self._seconds += answer.seconds
+        self._finding = Finding("error", cause=cause, message=message)
+
+    def _unusable(self, words: str, seconds: float) -> None:
+        self._seconds += seconds
+        self._finding = Finding("error", cause="engine", message=words)
+
+    def _judge(
+        self,
+        verdict: Judgement,
+        measured: dict[str, Measure],
+        rows: int | None,
+        path: RulePath,
+        seconds: float,
+    ) -> None:
+        self._seconds += seconds
+        self._finding = Finding(
+            verdict.status,
+            verdict.failures,
+            failing_rows=rows,
+            measured=measured,
+            path=path,
+            message=verdict.message,
+        )
+
+
+def measure(text: str | None) -> Measure:
+    """A value as JSON can carry it without loss: a number where it is one, otherwise text."""
+    if text is None:
+        return None
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _DECIMAL.fullmatch(text) and len(text) <= 17 and math.isfinite(float(text)):
+        return float(text)
+    return text
+
+
+def _whole(text: str | None) -> int | None:
+    """The number that dbt would take for a count; None where it would refuse."""
+    if text is None:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    if not math.isfinite(number) or number != int(number):
+        return None
+    return int(text) if _INTEGER.fullmatch(text) else int(number)
+
+
+def _truth(text: str | None) -> bool | None:
+    """A threshold's answer as a boolean; None where it is none. NULL does not hold."""
+    if text is None:
+        return False
+    if text.lower() in _TRUE | _FALSE:
+        return text.lower() in _TRUE
+    try:
+        return float(text) != 0
+    except ValueError:
+        return None

@@ -1,0 +1,207 @@
+"""What a target's catalogue says of relations: columns, keys, and whether anything has changed.
+
+Sources: PostgreSQL manual, 52 System Catalogs (pg_class, pg_attribute, pg_constraint, pg_index).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import sql
+
+from quality.engine.plan.shapes import RelationName
+from quality.engine.target.wire import Answer
+
+# A relation's row and those of its columns, constraints and indexes get a new xmin with each
+# change, so that the same digest means the same catalogue. VACUUM and ANALYZE write in place.
+_SIGNATURES = """
+select c.oid, c.relkind, pg_catalog.pg_relation_size(c.oid), c.reltuples,
+    md5(concat_ws('|', c.oid, c.xmin, c.relkind, c.relhassubclass,
+        (select string_agg(concat_ws(',', a.attnum, a.xmin, a.attnotnull), ';' order by a.attnum)
+         from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0),
+        (select string_agg(concat_ws(',', k.oid, k.xmin), ';' order by k.oid)
+         from pg_catalog.pg_constraint k where k.conrelid = c.oid),
+        (select string_agg(concat_ws(',', i.indexrelid, i.xmin), ';' order by i.indexrelid)
+         from pg_catalog.pg_index i where i.indrelid = c.oid),
+        (select string_agg(concat_ws(',', t.oid, t.xmin, t.tgenabled), ';' order by t.oid)
+         from pg_catalog.pg_trigger t where t.tgrelid = c.oid)))
+from unnest({schemas}::text[], {names}::text[]) with ordinality r(schema, name, place)
+left join (pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace)
+    on c.relname = r.name and c.relkind in ('r', 'p', 'v', 'm', 'f')
+    and (n.nspname = r.schema
+        or r.schema is null and pg_catalog.pg_table_is_visible(c.oid))
+order by r.place
+"""
+
+_FACTS = """
+select json_build_object(
+    'oid', c.oid::int8,
+    'database', pg_catalog.current_database(),
+    'version', pg_catalog.current_setting('server_version_num')::int,
+    'kind', c.relkind,
+    'plain', c.relkind in ('r', 'm') and not c.relhassubclass or c.relkind = 'p',
+    'row_security', c.relrowsecurity,
+    'columns', (
+        select json_agg(json_build_object('number', a.attnum, 'name', a.attname,
+            'type', a.atttypid, 'kind', y.typtype, 'not_null', a.attnotnull) order by a.attnum)
+        from pg_catalog.pg_attribute a join pg_catalog.pg_type y on y.oid = a.atttypid
+        where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
+    'constraints', (
+        select json_agg(to_json(k)) from (
+            select to_jsonb(k) - 'conbin' as k,
+                exists (select from pg_catalog.pg_trigger t
+                    where t.tgconstraint = k.oid and t.tgenabled <> 'O') as disabled
+            from pg_catalog.pg_constraint k where k.conrelid = c.oid) k),
+    'indexes', (
+        select json_agg(json_build_object(
+            'name', x.relname, 'keys', i.indkey::int2[], 'key_count', i.indnkeyatts,
+            'nulls_not_distinct', to_jsonb(i) -> 'indnullsnotdistinct'))
+        from pg_catalog.pg_index i
+        join pg_catalog.pg_class x on x.oid = i.indexrelid
+        join pg_catalog.pg_am m on m.oid = x.relam
+        where i.indrelid = c.oid and m.amname = 'btree'
+            and i.indisunique and i.indisvalid and i.indisready and i.indislive and i.indimmediate
+            and i.indpred is null and i.indexprs is null
+            and not exists (
+                select from generate_series(0, i.indnkeyatts - 1) g
+                join pg_catalog.pg_attribute a
+                    on a.attrelid = c.oid and a.attnum = i.indkey[g]
+                join pg_catalog.pg_opclass o on o.oid = i.indclass[g]
+                where not o.opcdefault or i.indcollation[g] <> a.attcollation))
+)
+from pg_catalog.pg_class c where c.oid = {oid}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A relation as it is now: equal `digest`, equal catalogue. `oid` None: there is none."""
+
+    oid: int | None
+    kind: str
+    bytes: int
+    estimated_rows: int | None
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the catalogue guarantees of a relation.
+
+    `columns` have their numbers, `not_null` the names of constraints. `unique_keys`: sets of columns
+    of valid unique indexes, with whether NULLs are equal in them, and the index's name.
+    `checks` are the names of validated CHECK constraints.
+    """
+
+    oid: int
+    database: str
+    kind: str
+    row_security: bool
+    columns: dict[str, int] = field(default_factory=dict)
+    not_null: dict[str, str] = field(default_factory=dict)
+    unique_keys: tuple[tuple[frozenset[str], bool, str], ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    checks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """A validated foreign key of one column."""
+
+    name: str
+    column: str
+    to_oid: int
+    to_number: int
+
+
+def signatures_query(relations: Sequence[RelationName]) -> str:
+    """One row for each relation, in order."""
+    return _text(
+        sql.SQL(_SIGNATURES).format(
+            schemas=sql.Literal([relation.schema for relation in relations]),
+            names=sql.Literal([relation.name for relation in relations]),
+        )
+    )
+
+
+def signatures_of(answer: Answer) -> list[Signature]:
+    """From the answer to `signatures_query`."""
+    found = []
+    for oid, kind, size, rows, digest in answer.rows:
+        estimate = float(rows or -1)
+        found.append(
+            Signature(
+                oid=int(oid) if oid else None,
+                kind=kind or "",
+                bytes=int(size or 0),
+                estimated_rows=int(estimate) if estimate >= 0 else None,
+                digest=digest or "",
+            )
+        )
+    return found
+
+
+def facts_query(oid: int) -> str:
+    return _text(sql.SQL(_FACTS).format(oid=sql.Literal(oid)))
+
+
+def facts_of(answer: Answer) -> Facts:
+    """From the answer to `facts_query`."""
+    found: dict[str, Any] = json.loads(answer.rows[0][0] or "{}")
+    columns = found["columns"] or ()
+    names = {column["number"]: column["name"] for column in columns}
+    # A composite value of NULLs `is null` and may stand in a NOT NULL column all the same.
+    simple = {column["name"] for column in columns if column["kind"] in ("b", "e", "r", "m")}
+    constraints = [
+        {**entry["k"], "disabled": entry["disabled"]} for entry in found["constraints"] or ()
+    ]
+    holding = [entry for entry in constraints if _holds(entry)] if found["plain"] else []
+    not_null = {
+        names[entry["conkey"][0]]: entry["conname"]
+        for entry in holding
+        if entry["contype"] == "n" and names[entry["conkey"][0]] in simple
+    }
+    if found["version"] < 180000 and found["plain"]:
+        # Until 17 NOT NULL is no constraint but a mark on the column, and cannot be invalid.
+        not_null = {c["name"]: "" for c in columns if c["not_null"] and c["name"] in simple}
+    return Facts(
+        oid=found["oid"],
+        database=found["database"],
+        kind=found["kind"],
+        row_security=found["row_security"],
+        columns={name: number for number, name in names.items()},
+        not_null=not_null,
+        unique_keys=tuple(
+            (
+                frozenset(names[number] for number in index["keys"][: index["key_count"]]),
+                bool(index["nulls_not_distinct"]),
+                index["name"],
+            )
+            for index in (found["indexes"] or () if found["plain"] else ())
+        ),
+        foreign_keys=tuple(
+            ForeignKey(
+                entry["conname"], names[entry["conkey"][0]], entry["confrelid"], entry["confkey"][0]
+            )
+            for entry in holding
+            if entry["contype"] == "f" and len(entry["conkey"]) == 1 and found["kind"] == "r"
+        ),
+        checks=tuple(entry["conname"] for entry in holding if entry["contype"] == "c"),
+    )
+
+
+def _holds(constraint: dict[str, Any]) -> bool:
+    """Validated, enforced, at once, for all rows: anything less proves nothing."""
+    return (
+        constraint["convalidated"]
+        and constraint.get("conenforced", True)
+        and not constraint["condeferrable"]
+        and not constraint["disabled"]
+    )
+
+
+def _text(composed: sql.Composed) -> str:
+    return composed.as_string(None)

@@ -1,0 +1,85 @@
+"""Open connections to one target, shared by the checks that run at the same time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from quality.engine.engine import EngineBusy
+from quality.engine.target.wire import Wire
+
+
+@dataclass(slots=True)
+class _Idle:
+    wire: Wire
+    since: float
+
+
+class Pool:
+    """At most `size` connections, opened when they are needed and closed after `idle_s` unused.
+
+    Connections are opened in the thread that asks, so that it gets the reason where that fails.
+    """
+
+    def __init__(self, connect: Callable[[float], Wire], size: int, idle_s: float) -> None:
+        self._connect = connect
+        self._room = threading.BoundedSemaphore(size)
+        self._idle_s = idle_s
+        self._idle: list[_Idle] = []
+        self._leased: set[Wire] = set()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    @contextmanager
+    def lease(self, deadline: float, *, fresh: bool = False) -> Iterator[tuple[Wire, bool]]:
+        """A connection of one's own, and whether it was used before; `fresh` ones never were.
+
+        Raises EngineBusy when none is free by `deadline` (time.monotonic), and what `connect`
+        raises. A connection that comes back in a transaction, or broken, is closed.
+        """
+        if not self._room.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise EngineBusy("all connections to the target were in use until the time was over")
+        try:
+            found = None if fresh else self._take()
+            wire = found or self._connect(deadline)
+            with self._lock:
+                self._leased.add(wire)
+            try:
+                yield wire, found is not None
+            finally:
+                self._give_back(wire)
+        finally:
+            self._room.release()
+
+    def close(self) -> None:
+        """Cancel what runs and close every connection, those in use when they come back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+            leased = list(self._leased)
+        for entry in idle:
+            entry.wire.close()
+        for wire in leased:
+            wire.cancel()
+
+    def _take(self) -> Wire | None:
+        """The connection used last, after closing those that were idle for too long."""
+        oldest = time.monotonic() - self._idle_s
+        with self._lock:
+            stale = [entry for entry in self._idle if entry.since < oldest]
+            self._idle = [entry for entry in self._idle if entry.since >= oldest]
+            found = self._idle.pop().wire if self._idle else None
+        for entry in stale:
+            entry.wire.close()
+        return found
+
+    def _give_back(self, wire: Wire) -> None:
+        with self._lock:
+            self._leased.discard(wire)
+            if wire.is_idle and not self._closed:
+                self._idle.append(_Idle(wire, time.monotonic()))
+                return
+        wire.close()

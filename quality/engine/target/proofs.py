@@ -1,0 +1,163 @@
+"""What the catalogue proves about a test, and what of it could not run at all.
+
+A proof holds for every snapshot in which the relation's signature is the one it was made for: a
+change of columns, constraints or indexes is a change of the signature.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from quality.engine.plan.lexing import Token, Unreadable, tokens_of
+from quality.engine.plan.planning import PlannedTest
+from quality.engine.plan.shapes import Duplicates, Orphans, RelationName, Rows, Values
+from quality.engine.target.catalogue import Facts
+from quality.engine.target.wire import Answer
+
+_IS_NULL = re.compile(r'("(?:[^"]|"")+"|[A-Za-z_]\w*)\s+is\s+null', re.I)
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """How a test can run on a relation as its catalogue is now.
+
+    `alone`: only as dbt wrote it. `broken`: the database refuses it. `proof` names what makes every
+    row pass.
+    """
+
+    alone: bool = False
+    broken: bool = False
+    proof: str | None = None
+
+
+def questions_of(planned: PlannedTest) -> list[str]:
+    """The statements whose answers `readiness` needs: plans of the test and of its rows."""
+    statements = [f"explain (format json, costs off) {wrapped(planned)}"]
+    shape = planned.shape
+    if isinstance(shape, (Rows, Values)):
+        rows = failing_rows(shape)
+        statements.append(f"explain (format json, costs off) {rows}")
+        functions = sorted(_functions(shape.predicate))
+        quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in functions) or "''"
+        statements.append(
+            "select exists (select from pg_catalog.pg_proc "
+            f"where provolatile = 'v' and proname in ({quoted}))"
+        )
+    return statements
+
+
+def readiness(
+    planned: PlannedTest, answers: Sequence[Answer], facts: Mapping[RelationName, Facts]
+) -> Readiness:
+    """What the answers to `questions_of`, and the catalogue, say of a test."""
+    if answers[0].failed:
+        return Readiness(alone=True, broken=True)
+    if any(answer.failed for answer in answers):
+        return Readiness(alone=True)
+    shape = planned.shape
+    if shape is None:
+        return Readiness(alone=True)
+    known = facts.get(shape.subject.relation)
+    if known is None or shape.subject.relation.database not in (None, known.database):
+        return Readiness(alone=True)
+    if isinstance(shape, (Rows, Values)):
+        _, plan, volatile = answers
+        if volatile.rows[0][0] == "t":
+            return Readiness(alone=True)
+        return Readiness(proof=_of_rows(shape, known, plan))
+    if isinstance(shape, Duplicates):
+        return Readiness(proof=_of_uniqueness(shape, known))
+    if isinstance(shape, Orphans):
+        return Readiness(alone=True, proof=_of_reference(shape, known, facts.get(shape.parent)))
+    return Readiness()
+
+
+def wrapped(planned: PlannedTest) -> str:
+    """The statement that dbt sends for a test (its macro `get_test_sql`)."""
+    test = planned.test
+    limit = "" if test.limit is None else f"\n  limit {test.limit}"
+    return (
+        f"select\n  {test.fail_calc} as failures,\n"
+        f"  {test.fail_calc} {test.warn_if} as should_warn,\n"
+        f"  {test.fail_calc} {test.error_if} as should_error\n"
+        f"from (\n  {test.sql}{limit}\n) dbt_internal_test"
+    )
+
+
+def failing_rows(shape: Rows | Values) -> str:
+    """A query of the rows for which the predicate holds."""
+    conditions = [*shape.subject.conditions, shape.predicate]
+    return f"select from {shape.subject.relation.sql} where " + " and ".join(
+        f"({condition})" for condition in conditions
+    )
+
+
+def permission_query(planned: PlannedTest) -> str:
+    """Reads nothing, and fails where the role may not read what the test would."""
+    return f"select from (\n{planned.test.sql}\n) proved where false"
+
+
+def _of_rows(shape: Rows | Values, facts: Facts, plan: Answer) -> str | None:
+    match = _IS_NULL.fullmatch(shape.predicate.strip())
+    if match is not None:
+        column = tokens_of(match[1])[0].identifier or ""
+        if column in facts.not_null:
+            name = facts.not_null[column]
+            return f'NOT NULL of "{column}"' + (f" ({name})" if name else "")
+    # PostgreSQL's own prover: a predicate that the constraints refute becomes a constant false.
+    # Only for a plain table, because what lies below others can change unseen; and not with row
+    # security, where a policy may be what refutes.
+    if facts.kind != "r" or facts.row_security or not facts.checks:
+        return None
+    if _is_constant_false(json.loads(plan.rows[0][0] or "[]")):
+        return "CHECK " + ", ".join(facts.checks)
+    return None
+
+
+def _of_uniqueness(shape: Duplicates, facts: Facts) -> str | None:
+    keys = {tokens_of(key)[0].identifier for key in shape.keys}
+    for columns, nulls_not_distinct, name in facts.unique_keys:
+        if not columns <= keys:
+            continue
+        if len(keys) == 1 and not shape.with_nulls:
+            return f"UNIQUE index {name}"
+        if nulls_not_distinct or all(column in facts.not_null for column in columns):
+            return f"UNIQUE index {name}"
+    return None
+
+
+def _of_reference(shape: Orphans, facts: Facts, parent: Facts | None) -> str | None:
+    if parent is None or parent.row_security:  # the role might not see all of the parent's rows
+        return None
+    key = tokens_of(shape.key)[0].identifier
+    field = parent.columns.get(tokens_of(shape.field)[0].identifier or "")
+    for found in facts.foreign_keys:
+        if (found.column, found.to_oid, found.to_number) == (key, parent.oid, field):
+            return f"FOREIGN KEY {found.name}"
+    return None
+
+
+def _is_constant_false(plans: list[dict[str, object]]) -> bool:
+    plan = plans[0].get("Plan") if plans else None
+    return (
+        isinstance(plan, dict)
+        and plan.get("Node Type") == "Result"
+        and plan.get("One-Time Filter") == "false"
+        and not plan.get("Plans")
+    )
+
+
+def _functions(predicate: str) -> set[str]:
+    try:
+        tokens: Sequence[Token] = tokens_of(predicate)
+    except Unreadable:
+        return set()
+    return {
+        token.identifier
+        for token, following in pairwise(tokens)
+        if following.text == "(" and token.identifier is not None
+    }

@@ -1,0 +1,204 @@
+"""One view of a target for all rules of a check: repeatable read, read only, within its time.
+
+What takes long runs on several connections at once, which share the snapshot
+(`pg_export_snapshot`; manual, 9.28.5).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from quality.engine.cancellation import Cancellation
+from quality.engine.engine import EngineBusy
+from quality.engine.settings import EngineSettings
+from quality.engine.target.pool import Pool
+from quality.engine.target.wire import GRACE_S, Answer, ConnectionLost, Overdue, Wire, overdue, wait
+from quality.errors import EngineError, Unavailable
+
+_BEGIN = "begin isolation level repeatable read, read only"
+# One savepoint for all statements: none of them leaves anything that a way back could lose.
+_MARK = "savepoint statement"
+_RETURN = "rollback to savepoint statement"
+
+
+class CheckTimeout(EngineError):
+    """The check took longer than it may."""
+
+    code = "timeout"
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """A transaction in which statements fail one by one; see `open_snapshot`."""
+
+    settings: EngineSettings
+    pool: Pool
+    deadline: float
+    cancellation: Cancellation
+    _wires: list[Wire] = field(default_factory=list)
+    _marked: set[Wire] = field(default_factory=set)
+    _failed: set[Wire] = field(default_factory=set)
+    _leases: ExitStack = field(default_factory=ExitStack)
+
+    def ask(self, statements: Sequence[str]) -> list[Answer]:
+        """The answers to short statements, in one message; each fails for itself."""
+        answers: list[Answer] = []
+        wire = self._wires[0]
+        while len(answers) < len(statements):
+            rest = statements[len(answers) :]
+            head = self._head(wire)
+            try:
+                found = wire.send("; ".join([*head, *rest]), self._give_up_at)
+            except (ConnectionLost, Overdue) as error:
+                raise self._broken(error) from None
+            answers += self._taken(wire, found, len(head))[: len(rest)]
+        return answers
+
+    def run(self, statements: Sequence[str]) -> list[Answer]:
+        """The answers to statements that may take long, on as many connections as there are."""
+        self._spread(len(statements))
+        answers: dict[int, Answer] = {}
+        waiting = list(enumerate(statements))[::-1]
+        working: dict[Wire, tuple[int, int]] = {}
+        idle = list(self._wires)
+        try:
+            while waiting or working:
+                while idle and waiting:
+                    place, statement = waiting.pop()
+                    wire = idle.pop(0)
+                    head = self._head(wire)
+                    wire.start("; ".join([*head, statement]))
+                    working[wire] = (place, len(head))
+                ready = wait(list(working), self._give_up_at)
+                if not ready:
+                    raise overdue(list(working))
+                for wire in ready:
+                    if wire.advance():
+                        place, skipped = working.pop(wire)
+                        answers[place] = self._taken(wire, wire.answers, skipped)[0]
+                        idle.append(wire)
+        except (ConnectionLost, Overdue) as error:
+            raise self._broken(error) from None
+        finally:
+            for wire in working:
+                wire.cancel()
+        return [answers[place] for place in range(len(statements))]
+
+    @property
+    def time_left_s(self) -> float:
+        return self.deadline - time.monotonic()
+
+    @property
+    def _give_up_at(self) -> float:
+        limit = min(self.settings.statement_timeout_s, max(0.0, self.time_left_s))
+        return time.monotonic() + limit + GRACE_S
+
+    def _head(self, wire: Wire) -> list[str]:
+        """What goes before a statement: the way back from an error, and how long it may take."""
+        self.cancellation.check()
+        left = min(self.settings.statement_timeout_s, self.time_left_s)
+        if left <= 0:
+            raise CheckTimeout("the check took longer than it may")
+        back = [_RETURN] if wire in self._failed else []
+        if wire not in self._marked:
+            back = [_MARK]
+        self._marked.add(wire)
+        self._failed.discard(wire)
+        return [*back, f"set local statement_timeout = {max(1, round(left * 1000))}"]
+
+    def _taken(self, wire: Wire, answers: list[Answer], skipped: int) -> list[Answer]:
+        if answers and answers[-1].failed:
+            self._failed.add(wire)
+            self.cancellation.check()
+            if len(answers) <= skipped:
+                raise EngineError(f"the target refused a setting: {answers[-1].message}")
+        elif len(answers) <= skipped:
+            raise EngineError("the target gave no answer")
+        return answers[skipped:]
+
+    def _broken(self, error: Exception) -> EngineError | Unavailable:
+        self.cancellation.check()
+        if isinstance(error, Overdue):
+            return CheckTimeout("the target did not answer in time, and did not end its query")
+        return lost(str(error))
+
+    def _spread(self, statements: int) -> None:
+        """Have more connections where some are free now; one is enough where none is."""
+        wanted = min(statements, self.settings.queries_per_check)
+        if wanted <= len(self._wires) or self._marked:  # no export out of a subtransaction
+            return
+        (exported,) = self._wires[0].send("select pg_export_snapshot()", self._give_up_at)
+        if exported.failed:  # a subtransaction, or a server that cannot
+            return
+        name = exported.rows[0][0]
+        while len(self._wires) < wanted:
+            try:
+                wire, _ = self._leases.enter_context(self.pool.lease(time.monotonic()))
+                begin = [_BEGIN, f"set transaction snapshot '{name}'", *_locals(self.settings)]
+                joined = wire.send("; ".join(begin), self._give_up_at)
+            except (EngineBusy, Unavailable, ConnectionLost, Overdue):
+                return
+            if joined[-1].failed:
+                return
+            self._leases.enter_context(self.cancellation.during(wire.cancel))
+            self._wires.append(wire)
+
+
+@contextmanager
+def open_snapshot(
+    pool: Pool,
+    settings: EngineSettings,
+    deadline: float,
+    cancellation: Cancellation,
+    first: str,
+) -> Iterator[tuple[Snapshot, Answer]]:
+    """A snapshot, and the answer to the statement with which it begins.
+
+    Raises EngineBusy, Unavailable (`target_unreachable`) and CheckTimeout.
+    """
+    snapshot = Snapshot(settings, pool, deadline, cancellation)
+    begin = [_BEGIN, *_locals(settings), first]
+    with snapshot._leases as leases:
+        wire, was_used = leases.enter_context(pool.lease(deadline))
+        answers = _begun(snapshot, wire, begin)
+        if answers is None and was_used:
+            # The server has closed it meanwhile. Nothing was read yet: once more on a new one.
+            wire, _ = leases.enter_context(pool.lease(deadline, fresh=True))
+            answers = _begun(snapshot, wire, begin)
+        if answers is None:
+            raise lost("the server closed the connection")
+        snapshot._wires.append(wire)
+        with cancellation.during(wire.cancel):
+            try:
+                yield snapshot, answers[-1]
+            finally:
+                for used in snapshot._wires:
+                    _end(used)
+
+
+def lost(words: str) -> Unavailable:
+    """The error for a target that went away."""
+    return Unavailable(f"the target cannot be reached: {words}", code="target_unreachable")
+
+
+def _begun(snapshot: Snapshot, wire: Wire, statements: list[str]) -> list[Answer] | None:
+    try:
+        return wire.send("; ".join(statements), snapshot._give_up_at)
+    except ConnectionLost:
+        return None
+    except Overdue:
+        raise CheckTimeout("the target did not answer in time") from None
+
+
+def _locals(settings: EngineSettings) -> list[str]:
+    return [f"set local work_mem = '{settings.work_mem_mb}MB'"] if settings.work_mem_mb else []
+
+
+def _end(wire: Wire) -> None:
+    try:
+        wire.send("rollback", time.monotonic() + GRACE_S)
+    except (ConnectionLost, Overdue):
+        wire.close()
