@@ -38,7 +38,10 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A generic test (`test` on `relation`), or a singular one (`sql`, a template)."""
+    """A generic test (`test` on `relation`), or a singular one (`sql`, a template).
+
+    An argument may be a `Relation`.
+    """
 
     name: str
     relation: Relation | None = None

@@ -27,7 +27,7 @@ def _built_in() -> Iterator[Case]:
                 "relationships",
                 relation,
                 column.name,
-                arguments={"to": "source('tables', 'clean')", "field": column.name},
+                arguments={"to": CLEAN, "field": column.name},
             )
             yield generic(
                 "accepted_values",

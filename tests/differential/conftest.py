@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from embedded.postgres import EmbeddedPostgres
 from tests.conftest import clean_environment
@@ -36,6 +38,7 @@ def database(postgres: EmbeddedPostgres) -> str:
         connection.execute(f"create database {DATABASE}")
     url = postgres.url(DATABASE, "postgres")
     with psycopg.connect(url) as connection:
+        _cheap_logins(connection, postgres.password("stringx_reader"))
         connection.execute((TABLES / "types.sql").read_text().encode())
         for statement in typed_columns.statements():
             connection.execute(statement.encode())
@@ -45,6 +48,14 @@ def database(postgres: EmbeddedPostgres) -> str:
         connection.execute(READABLE)
         connection.execute((TABLES / "privileges.sql").read_text().encode())
     return url
+
+
+def _cheap_logins(connection: psycopg.Connection[Any], password: str) -> None:
+    """dbt logs in anew for each test, and hashes the password 4,096 times for that."""
+    connection.execute("set scram_iterations = 1")
+    connection.execute(
+        sql.SQL("alter role stringx_reader password {}").format(sql.Literal(password))
+    )
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from decimal import Decimal
+
 import psycopg
 
 from quality.engine.plan.compiled import CompiledTest
@@ -27,15 +29,18 @@ def run(
         for test in tests:
             limit = "" if test.limit is None else f"limit {test.limit}"
             try:
-                row = connection.execute(
+                rows = connection.execute(
                     f"select {test.fail_calc} as failures, {test.fail_calc} {test.warn_if}, "
                     f"{test.fail_calc} {test.error_if} from (\n{test.sql}\n{limit}\n) t".encode()
-                ).fetchone()
+                ).fetchall()
             except psycopg.Error as error:
                 found.append(Finding("error", message=str(error)))
                 continue
-            failures, warns, errs = row
-            if failures is None or failures != int(failures):
+            if len(rows) != 1 or len(rows[0]) != 3:
+                found.append(Finding("error", message="not one row of three columns"))
+                continue
+            failures, warns, errs = rows[0]
+            if not isinstance(failures, (int, float, Decimal)) or isinstance(failures, bool) or failures != failures or failures != int(failures):
                 found.append(Finding("error", message="no number"))
             elif test.severity == "error" and errs:
                 found.append(Finding("fail", int(failures)))

@@ -32,13 +32,8 @@ PROFILE = {
 }
 
 
-def write_project(
-    folder: Path,
-    cases: Sequence[Case],
-    relations: Sequence[Relation] = (),
-    flags: dict[str, Any] | None = None,
-) -> Path:
-    """The folder of a project with these tests; `relations` are further ones that they name."""
+def write_project(folder: Path, cases: Sequence[Case], flags: dict[str, Any] | None = None) -> None:
+    """A project with these tests in a new folder; `flags` go to dbt_project.yml."""
     (folder / "models").mkdir(parents=True)
     (folder / "tests").mkdir()
     shutil.copytree(MACROS, folder / "macros")
@@ -55,8 +50,10 @@ def write_project(
             },
         },
     )
-    known = {relation.key: relation for relation in relations}
-    known |= {case.relation.key: case.relation for case in cases if case.relation}
+    known: dict[str, Relation] = {}
+    for case in cases:
+        named = [case.relation, *case.arguments.values()]
+        known |= {one.key: one for one in named if isinstance(one, Relation)}
     sources: dict[str, dict[str, Any]] = {}
     models: list[dict[str, Any]] = []
     for relation in known.values():
@@ -81,7 +78,6 @@ def write_project(
             settings = "".join(f", {name}={value!r}" for name, value in case.config.items())
             header = f"{{{{ config({settings[2:]}) }}}}\n" if settings else ""
             (folder / "tests" / f"{case.name}.sql").write_text(header + case.sql)
-    return folder
 
 
 def _properties(cases: Sequence[Case]) -> dict[str, Any]:
@@ -91,7 +87,10 @@ def _properties(cases: Sequence[Case]) -> dict[str, Any]:
         test = {
             case.test: {
                 "name": case.name,
-                "arguments": dict(case.arguments),
+                "arguments": {
+                    name: value.reference if isinstance(value, Relation) else value
+                    for name, value in case.arguments.items()
+                },
                 "config": dict(case.config),
             }
         }

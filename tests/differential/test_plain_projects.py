@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.differential import cases_types, engine_side
+from tests.differential import cases_config, cases_proofs, cases_types, engine_side
 from tests.differential.cases import Case
 from tests.differential.comparing import Pair
 from tests.differential.plain_dbt import PlainDbt
 
-CASES = [*cases_types.cases()]
+CASES = [*cases_types.cases(), *cases_proofs.cases(), *cases_config.cases()]
 
 
 @pytest.fixture(scope="module")
