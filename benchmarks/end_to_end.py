@@ -45,7 +45,7 @@ def measure(plan: Plan) -> Report:
     """Run the plan; a lost message or a wrong verdict is a fault."""
     report = Report("End to end")
     with open_database() as database:
-        expected = {}
+        expected: dict[str, str] = {}
         for condition in ("clean", "dirty"):
             make_table(database.url, condition, ROWS, say)
             names = make_copies(database.url, condition, ROWS, plan.tables // 2)
@@ -73,9 +73,9 @@ def _describe(report: Report, plan: Plan, service: Service, database: str) -> No
     report.add(
         f"{plan.tables} tables of {ROWS} rows with {CHECKS} rules each; one API process, one "
         f"consumer, {service.broker}, the service's own database and the target on one PostgreSQL, "
-        f"everything on these {here['cores']} cores. A message's time ends with the commit of its "
+        f"everything on {here['cores']} cores. A message's time ends with the commit of its "
         "result (commit timestamp of PostgreSQL, the same clock as the producer's).",
-        f"{database}; Python {here['python']}.",
+        f"{database}; Python {here['python']}; load before {report.load}.",
     )
 
 

@@ -38,7 +38,7 @@ class Plan:
 
 
 SIZES = {
-    "small": Plan(rounds=5, cli_rounds=1, conditions=("clean", "dirty")),
+    "small": Plan(rounds=5, cli_rounds=1, conditions=("dirty",)),
     "medium": Plan(rows=(1_000, 100_000), rounds=7),
     "full": Plan(rows=(1_000, 100_000, 1_000_000), rounds=7),
 }
@@ -237,7 +237,8 @@ def _describe(
         f"{OURS.title}'s median; {plan.rounds} rounds ({plan.cli_rounds} of `dbt test`) after one "
         "of warm-up, contenders in random order within each. Peak MB: the process + those that it "
         "starts.",
-        f"{about['database']}; {words}; Python {here['python']}, {here['cores']} cores.",
+        f"{about['database']}; {words}; Python {here['python']}, {here['cores']} cores, "
+        f"load before {report.load}.",
     )
 
 

@@ -41,7 +41,7 @@ class Entry:
 
 CONTENDERS = (
     Entry("stringx", "StringX", "stringx"),
-    Entry("sql-fused", "plain SQL, row-level checks in one scan", "plain_sql", ("fused",)),
+    Entry("sql-fused", "plain SQL, fused into two scans", "plain_sql", ("fused",)),
     Entry("sql-each", "plain SQL, one query a check", "plain_sql", ("each",)),
     Entry(
         "soda",

@@ -17,12 +17,16 @@ def say(line: str) -> None:
 
 @dataclass
 class Report:
-    """`faults` make the exit code 1: a wrong verdict, a contender that broke, lost messages."""
+    """`faults` make the exit code 1: a wrong verdict, a contender that broke, lost messages.
+
+    `load` is of the minute before anything was measured: other work on the machine shows there.
+    """
 
     title: str
     paragraphs: list[str] = field(default_factory=list)
     document: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    load: float = field(default_factory=lambda: round(os.getloadavg()[0], 1))
 
     def add(self, *paragraphs: str) -> None:
         """Add Markdown paragraphs, tables among them."""
@@ -37,7 +41,8 @@ class Report:
 
     def json(self) -> dict[str, Any]:
         """As written to a file."""
-        return {"title": self.title, "machine": machine(), **self.document, "faults": self.faults}
+        about = {"title": self.title, "machine": {**machine(), "load_before": self.load}}
+        return {**about, **self.document, "faults": self.faults}
 
 
 def machine() -> dict[str, Any]:

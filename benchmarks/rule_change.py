@@ -91,7 +91,8 @@ def _through_the_service(
     rows = [[kind] for kind in kinds]
     document: dict[str, object] = {}
     with open_service(database) as service:
-        sender, ids = Sender(service), []
+        sender = Sender(service)
+        ids: list[int] = []
         for count in plan.tables:
             say(f"{count} configured tables")
             for table in tables[len(ids) : count]:
@@ -185,7 +186,7 @@ def _nth(place: int) -> Change:
 
 
 def _rules(change: Change | None = None) -> list[dict[str, object]]:
-    changing = {
+    changing: dict[str, object] = {
         "name": RULE,
         "type": "accepted_range",
         "column": "quantity_0",

@@ -1,7 +1,6 @@
 """Hand-written SQL over one open connection: `… plain_sql each` or `… plain_sql fused`.
 
-`each` sends one query a check. `fused` is what an expert would write for one table: every row-level
-check in one scan, uniqueness apart.
+`each` sends one query a check. `fused` is what an expert would write for one table.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.contenders.protocol import serve
-from benchmarks.work import Check, Finding, Target, Work
+from benchmarks.work import Check, Finding, Status, Target, Work
 
 Rows = list[tuple[Any, ...]]
 
@@ -59,80 +58,76 @@ class PlainSql:
     def findings(self, work: Work, found: Rows) -> Sequence[Finding]:
         if not self._fused:
             return [_finding(check, *row) for check, row in zip(work.checks, found, strict=True)]
-        scanned, unique = iter(found[0]) if _scanned(work) else iter(()), iter(found)
-        if _scanned(work):
-            next(unique)
-        return [
-            _finding(check, *next(unique))
-            if check.kind == "unique"
-            else _finding(check, next(scanned))
-            for check in work.checks
-        ]
+        counts = [number for row in found for number in row]
+        return [_counted(check, n) for check, n in zip(_in_order(work), counts, strict=True)]
 
     def close(self) -> None:
         self._connection.close()
 
 
 def _finding(check: Check, count: int, rows: int | None = None) -> Finding:
-    """From one number, or from distinct values and their rows."""
-    status = "fail" if count else "pass"
-    if rows is not None:
-        return Finding(check.name, status, failures=count, failing_rows=rows)
-    failures = count if check.kind == "not_null" else None
-    return Finding(check.name, status, failures=failures, failing_rows=count)
+    """From a count of rows, or of distinct values with their rows."""
+    status: Status = "fail" if count else "pass"
+    return Finding(check.name, status, count, failing_rows=count if rows is None else rows)
 
 
-def _scanned(work: Work) -> list[Check]:
-    return [check for check in work.checks if check.kind != "unique"]
+def _counted(check: Check, count: int) -> Finding:
+    """From one number: rows, or for unique the rows beyond the first of each value."""
+    status: Status = "fail" if count else "pass"
+    if check.kind == "unique":
+        return Finding(check.name, status, surplus_rows=count)
+    return Finding(check.name, status, failing_rows=count)
 
 
 def _one_by_one(work: Work) -> list[sql.Composed]:
-    queries = []
-    for check in work.checks:
-        column, table = sql.Identifier(check.column), _table(work)
-        if check.kind == "not_null":
-            text = "select count(*) from {table} where {column} is null"
-        elif check.kind == "unique":
-            queries.append(_unique(check, table))
-            continue
-        else:
-            text = (
-                "select count(distinct {column}), count(*) from {table} "
-                "where {column} not in ({values})"
-            )
-        queries.append(sql.SQL(text).format(table=table, column=column, values=_values(check)))
-    return queries
+    """With dbt's counts, so that each check could take the place of dbt's."""
+    texts = {
+        "not_null": "select count(*) from {table} where {column} is null",
+        "accepted_values": (
+            "select count(distinct {column}), count(*) from {table} "
+            "where {column} not in ({values})"
+        ),
+        "unique": (
+            "select count(*), coalesce(sum(n), 0)::bigint from (select count(*) as n from {table} "
+            "where {column} is not null group by {column} having count(*) > 1) as repeated"
+        ),
+    }
+    return [_filled(texts[check.kind], check, work) for check in work.checks]
 
 
 def _fused(work: Work) -> list[sql.Composed]:
-    counts = []
-    for check in _scanned(work):
-        if check.kind == "not_null":
-            text = "count(*) - count({column})"
-        else:
-            text = "count(*) filter (where {column} not in ({values}))"
-        counts.append(
-            sql.SQL(text).format(column=sql.Identifier(check.column), values=_values(check))
-        )
-    table = _table(work)
-    scan = sql.SQL("select {} from {}").format(sql.SQL(", ").join(counts), table)
-    unique = [_unique(check, table) for check in work.checks if check.kind == "unique"]
-    return [*([scan] if counts else []), *unique]
+    """Two scans: the second apart, because count(distinct) keeps PostgreSQL from a parallel plan.
+
+    On a million rows one scan for all unique columns was faster than one each, and either two to
+    three times faster than grouping (PostgreSQL 18, C collation).
+    """
+    texts = {
+        "not_null": "count(*) filter (where {column} is null)",
+        "accepted_values": "count(*) filter (where {column} not in ({values}))",
+        "unique": "count({column}) - count(distinct {column})",
+    }
+    scans: dict[bool, list[sql.Composed]] = {}
+    for check in _in_order(work):
+        counted = _filled(texts[check.kind], check, work)
+        scans.setdefault(check.kind == "unique", []).append(counted)
+    table = sql.Identifier(work.schema, work.table)
+    return [
+        sql.SQL("select {} from {}").format(sql.SQL(", ").join(counts), table)
+        for counts in scans.values()
+    ]
 
 
-def _unique(check: Check, table: sql.Composable) -> sql.Composed:
-    return sql.SQL(
-        "select count(*), coalesce(sum(n), 0)::bigint from (select count(*) as n from {table} "
-        "where {column} is not null group by {column} having count(*) > 1) as repeated"
-    ).format(table=table, column=sql.Identifier(check.column))
+def _in_order(work: Work) -> list[Check]:
+    """Row-level checks first, those of uniqueness last."""
+    return sorted(work.checks, key=lambda check: check.kind == "unique")
 
 
-def _table(work: Work) -> sql.Identifier:
-    return sql.Identifier(work.schema, work.table)
-
-
-def _values(check: Check) -> sql.Composed:
-    return sql.SQL(", ").join(map(sql.Literal, check.values))
+def _filled(text: str, check: Check, work: Work) -> sql.Composed:
+    return sql.SQL(text).format(
+        table=sql.Identifier(work.schema, work.table),
+        column=sql.Identifier(check.column),
+        values=sql.SQL(", ").join(map(sql.Literal, check.values)),
+    )
 
 
 if __name__ == "__main__":
