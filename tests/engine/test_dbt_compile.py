@@ -7,12 +7,14 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from quality.engine.dbt.answers import Incomplete
 from quality.engine.dbt.dbt import Dbt
+from quality.engine.dbt.nodes import overridden_judging
 from quality.engine.plan.compiled import CompiledTest
 from quality.engine.settings import EngineSettings
 from quality.errors import InvalidInput
@@ -170,28 +172,31 @@ def test_what_a_macro_configures_is_kept(dbt_with: Callable[[dict[str, str]], Db
     assert (test.limit, test.fail_calc, test.dbt_only) == (7, "sum(n)", None)
 
 
-@pytest.mark.parametrize(
-    ("config", "reason"),
-    [
-        ("config(store_failures=true)", "store_failures"),
-        ("config(store_failures_as='view')", "store_failures"),
-        ("config(sql_header='set x to 1;')", "sql_header"),
-    ],
-)
-def test_what_only_dbt_can_run_says_why(
-    dbt_with: Callable[[dict[str, str]], Dbt], config: str, reason: str
-) -> None:
-    dbt = dbt_with(a_test("unique", f"{{{{ {config} }}}} select 1"))
-    rules = rule_set("engine.compiled", NOT_NULL, {"type": "unique", "column": "v"})
-    assert [test.dbt_only for test in dbt.compile(rules, None, soon())] == [None, reason]
+def test_what_only_dbt_can_run_says_why(dbt_with: Callable[[dict[str, str]], Dbt]) -> None:
+    dbt = dbt_with(
+        a_test("unique", "{{ config(store_failures=true) }} select 1")
+        | a_test("not_empty_string", "{{ config(store_failures_as='view') }} select 1")
+        | a_test("match_regex", "{{ config(sql_header='set x to 1;') }} select 1")
+    )
+    rules = rule_set(
+        "engine.compiled",
+        NOT_NULL,
+        {"type": "unique", "column": "v"},
+        {"type": "not_empty_string", "column": "v"},
+        {"type": "match_regex", "column": "v", "arguments": {"regex": "x"}},
+    )
+    assert [test.dbt_only for test in dbt.compile(rules, None, soon())] == [
+        None,
+        "store_failures",
+        "store_failures",
+        "sql_header",
+    ]
 
 
 @pytest.mark.parametrize(
     ("macro", "name"),
     [
         ("macro get_test_sql(a, b, c, d, e)", "get_test_sql"),
-        ("macro default__get_test_sql(a, b, c, d, e)", "default__get_test_sql"),
-        ("macro postgres__get_test_sql(a, b, c, d, e)", "postgres__get_test_sql"),
         ("macro postgres__get_limit_subquery_sql(a, b)", "postgres__get_limit_subquery_sql"),
         ("materialization test, adapter='postgres'", "materialization_test_postgres"),
     ],
@@ -203,6 +208,26 @@ def test_a_project_that_judges_otherwise_leaves_every_test_to_dbt(
     dbt = dbt_with({"macros/own.sql": f"{{% {macro} %}}select 1{{% end{end} %}}"})
     tests = dbt.compile(rule_set("engine.compiled", NOT_NULL, NOT_NULL), None, soon())
     assert [test.dbt_only for test in tests] == [f"macro stringx_check.{name}"] * 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "default__get_test_sql",
+        "postgres__get_test_sql",
+        "get_limit_subquery_sql",
+        "statement",
+        "default__should_store_failures",
+        "materialization_test_default",
+    ],
+)
+def test_macros_that_judge_are_known_by_name(name: str) -> None:
+    def macro(package: str, name: str) -> Any:
+        return SimpleNamespace(package_name=package, name=name)
+
+    theirs = [macro("dbt", name), macro("dbt_postgres", name), macro("own", f"my_{name}_2")]
+    assert overridden_judging(theirs) is None
+    assert overridden_judging([*theirs, macro("own", name)]) == f"macro own.{name}"
 
 
 def test_dbt_tests_only_the_rules_asked_for(dbt: Dbt) -> None:

@@ -21,8 +21,7 @@ from quality.errors import EngineError, Fault, InvalidInput, NotFound
 from quality.predicates import Predicate
 from quality.rules import RuleSet
 
-_REJECTED = {"CompilationError", "ParsingError", "SchemaConfigError", "YamlParseDictError"}
-_BAD_RULE = re.compile(r"^\s*Compilation Error in test rule_\d", re.M)
+_RULE = re.compile(r"^\s*Compilation Error in test rule_\d", re.M)
 _RULE = re.compile(r"\brule_(\d+)\b")
 _PACKAGES = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-postgres")
 
@@ -61,7 +60,18 @@ class Dbt:
         stands where a scope's conditions would, in every test. InvalidInput has the faults of the
         rules that dbt refuses (`rules[i]`, `rule_rejected`); Incomplete when a rule is missing.
         """
-        answer = self._of_rules("compile", rule_set, {"marker": scope_marker}, deadline)
+        job: dict[str, Any] = {
+            "base": str(self.projects.base_project()),
+            "target": rule_set.connection,
+        }
+        self._answer(job | {"job": "prepare"}, deadline, patient=True)
+        job |= {"sources": self.projects.sources_of(rule_set), "marker": scope_marker}
+        answer = self._answer(job | {"job": "compile"}, deadline)["results"]
+        faults = [
+            self._fault(said["name"], said["rejected"]) for said in answer if "rejected" in said
+        ]
+        if faults:
+            raise _refused(faults)
         tests = [CompiledTest(**said) for said in _in_order(answer, range(len(rule_set.rules)))]
         if not all(test.sql for test in tests):
             raise Incomplete("dbt left a rule without SQL")
@@ -83,8 +93,14 @@ class Dbt:
         if not wanted:
             return []
         names = None if only is None else [f"rule_{index}" for index in wanted]
-        job = {"scope": scope_document(scope), "select": names}
-        return _in_order(self._of_rules("test", rule_set, job, deadline), wanted)
+        job: dict[str, Any] = {"scope": scope_document(scope), "select": names}
+        job |= {
+            "project": str(self.projects.project_of(rule_set)),
+            "base": str(self.projects.base_project()),
+            "target": rule_set.connection,
+        }
+        self._answer(job | {"job": "load"}, deadline, patient=True)
+        return _in_order(self._answer(job | {"job": "test"}, deadline)["results"], wanted)
 
     def targets(self) -> list[str]:
         """The outputs of the dbt profile."""
@@ -142,19 +158,6 @@ class Dbt:
         """Cancel what runs and end the process."""
         self._process.close()
 
-    def _of_rules(
-        self, what: str, rule_set: RuleSet, job: dict[str, Any], deadline: float
-    ) -> list[dict[str, Any]]:
-        """dbt's answers of `test` or `compile`, in no order."""
-        job = job | {
-            "project": str(self.projects.project_of(rule_set)),
-            "base": str(self.projects.base_project()),
-            "target": rule_set.connection,
-        }
-        self._answer(job | {"job": "load"}, deadline, patient=True)
-        found: list[dict[str, Any]] = self._answer(job | {"job": what}, deadline)["results"]
-        return found
-
     def _answer(
         self, job: dict[str, Any], deadline: float, *, patient: bool = False
     ) -> dict[str, Any]:
@@ -163,15 +166,23 @@ class Dbt:
         answer = self._process.ask(job, deadline, at_least_s=at_least_s)
         if answer["ok"]:
             return answer
-        message = self.redact(plain_message(answer["message"]))
-        if answer["kind"] in _REJECTED or _BAD_RULE.search(answer["message"]):
-            match = _RULE.search(answer["message"])
-            path = f"rules[{match[1]}]" if match else "rules"
-            fault = Fault(path, "rule_rejected", message)
-            raise InvalidInput(
-                f"dbt refuses the rules: {fault}", code="rule_rejected", faults=[fault]
-            )
-        raise EngineError(f"dbt: {message or answer['kind']}")
+        fault = self._fault(answer["message"], answer["message"])
+        if answer["rejected"]:
+            raise _refused([fault])
+        raise EngineError(f"dbt: {fault.message or answer['kind']}")
+
+    def _fault(self, place: str, message: str) -> Fault:
+        """`place` is a text that names the rule, if any does."""
+        match = _RULE.search(place)
+        path = f"rules[{match[1]}]" if match else "rules"
+        return Fault(path, "rule_rejected", self.redact(plain_message(message)))
+
+
+def _refused(faults: list[Fault]) -> InvalidInput:
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return InvalidInput(
+        f"dbt refuses the rules: {faults[0]}{more}", code="rule_rejected", faults=faults
+    )
 
 
 def _in_order(answer: list[dict[str, Any]], wanted: Sequence[int]) -> list[dict[str, Any]]:

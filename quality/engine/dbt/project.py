@@ -52,7 +52,12 @@ class ProjectFolder:
     def project_of(self, rule_set: RuleSet) -> Path:
         """The folder of the rule set's project, made if it is not there."""
         name = hashlib.sha256(f"{self.version}{rule_set.hash}".encode()).hexdigest()[:40]
-        return self._folder(name, [_table_source(rule_set)])
+        return self._folder(name, self.sources_of(rule_set))
+
+    @staticmethod
+    def sources_of(rule_set: RuleSet) -> list[dict[str, Any]]:
+        """The `sources` of the rule set's project: its table, with a test for each rule."""
+        return [_table_source(rule_set)]
 
     def base_project(self) -> Path:
         """The folder of a project without rules, made if it is not there."""

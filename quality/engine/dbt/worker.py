@@ -1,4 +1,4 @@
-"""The process that dbt lives in: the one module that imports it.
+"""The process that dbt lives in; only this module and `resident` import it.
 
 Started by `dbt_process` as `python -m quality.engine.dbt.worker <requests> <answers> <lifeline>`
 (numbers of inherited pipes). One job at a time, because dbt cannot do two at once; projects stay
@@ -21,10 +21,11 @@ from typing import Any
 from dbt.cli.main import cli, dbtRunner
 from dbt.config.profile import Profile, read_profile
 from dbt.config.renderer import ProfileRenderer
+from dbt.exceptions import DbtProfileError
 from dbt_common.context import set_invocation_context
 
 from quality.engine.dbt.frames import ClosedPipe, read_frame, write_frame
-from quality.engine.dbt.nodes import compiled_test, overridden_judging
+from quality.engine.dbt.resident import REJECTIONS, ResidentProject
 
 _FLAGS = [
     "--quiet",
@@ -43,16 +44,8 @@ _CREDENTIALS = (
 _ALIASES = {"dbname": "database", "pass": "password"}
 
 
-class Refused(Exception):
-    """dbt said no; `kind` is the name of its exception."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
-
-
 class Worker:
-    """Answers jobs; holds at most `manifests` parsed projects."""
+    """Answers jobs; holds at most `manifests` parsed projects, and as many resident ones."""
 
     def __init__(self, profiles_dir: str, profile: str, threads: int, manifests: int) -> None:
         self._profiles_dir = profiles_dir
@@ -60,16 +53,21 @@ class Worker:
         self._threads = threads
         self._limit = manifests
         self._manifests: OrderedDict[str, Any] = OrderedDict()
+        self._residents: OrderedDict[str, ResidentProject] = OrderedDict()
+        self._macros: dict[str, Any] = {}
+        self._bases: set[Path] = set()
 
     def answer(self, job: dict[str, Any]) -> dict[str, Any]:
-        """The answer to one job: {ok: true, …} or {ok: false, kind, message}."""
+        """The answer to one job: {ok: true, …} or {ok: false, rejected, kind, message}.
+
+        `rejected` where it is the rules that dbt cannot make sense of; `kind` is its exception.
+        """
         try:
             answer: dict[str, Any] = getattr(self, f"_{job['job']}")(job)
             return {"ok": True} | answer
-        except Refused as refusal:
-            return {"ok": False, "kind": refusal.kind, "message": str(refusal)}
         except Exception as error:
-            return {"ok": False, "kind": type(error).__name__, "message": str(error)}
+            rejected, kind = isinstance(error, REJECTIONS), type(error).__name__
+            return {"ok": False, "rejected": rejected, "kind": kind, "message": str(error)}
 
     def _targets(self, job: dict[str, Any]) -> dict[str, Any]:
         profile = read_profile(self._profiles_dir).get(self._profile) or {}
@@ -82,7 +80,7 @@ class Worker:
             profile, self._profile, job["target"], ProfileRenderer({})
         )
         if output.get("type") != "postgres":
-            raise Refused("DbtProfileError", f"its type is {output.get('type')}, not postgres")
+            raise DbtProfileError(f"its type is {output.get('type')}, not postgres")
         found = {_ALIASES.get(name, name): value for name, value in output.items()}
         return {"credentials": {name: found.get(name) for name in _CREDENTIALS}}
 
@@ -90,15 +88,42 @@ class Worker:
         self._manifest(job)
         return {}
 
+    def _prepare(self, job: dict[str, Any]) -> dict[str, Any]:
+        self._resident(job)
+        return {}
+
     def _compile(self, job: dict[str, Any]) -> dict[str, Any]:
-        manifest = self._manifest(job)
-        variables = {"stringx_scope_marker": job["marker"]} if job["marker"] is not None else {}
-        results = self._run("compile", job, [], variables)
-        overridden = overridden_judging(manifest.macros.values())
-        return {"results": [compiled_test(result.node, overridden) for result in results]}
+        marker = job["marker"]
+        variables = {} if marker is None else {"stringx_scope_marker": marker}
+        return {"results": self._resident(job).compile(job["sources"], variables)}
+
+    def _resident(self, job: dict[str, Any]) -> ResidentProject:
+        """The project without rules, made again when the profile has changed."""
+        changed = Path(self._profiles_dir, "profiles.yml").stat().st_mtime_ns
+        key = f"{job['base']} {job['target']} {changed}"
+        if key not in self._residents:
+            if not self._macros:
+                self._base(job)
+            options = {
+                "project_dir": job["base"],
+                "profiles_dir": self._profiles_dir,
+                "profile": self._profile,
+                "target": job["target"],
+                "threads": self._threads,
+                "use_colors": False,
+                "send_anonymous_usage_stats": False,
+            }
+            self._residents[key] = ResidentProject(self._macros, options)
+            if len(self._residents) > self._limit:
+                self._residents.popitem(last=False)
+        return self._residents[key]
 
     def _test(self, job: dict[str, Any]) -> dict[str, Any]:
-        selection = ["--select", *job["select"]] if job["select"] else []
+        command = ["test", "--no-write-json"]
+        if job["select"]:
+            command += ["--select", *job["select"]]
+        runner = dbtRunner(manifest=self._manifest(job))
+        done = self._invoke(runner, command, job, vars={"stringx_scope": job["scope"]})
         results = [
             {
                 "name": result.node.name,
@@ -108,7 +133,7 @@ class Worker:
                 "seconds": result.execution_time,
                 "sql": result.node.compiled_code,
             }
-            for result in self._run("test", job, selection, {"stringx_scope": job["scope"]})
+            for result in (done.results if done is not None else ())
         ]
         return {"results": results}
 
@@ -116,14 +141,6 @@ class Worker:
         more = ["--static"] + (["--empty-catalog"] if job["empty_catalog"] else [])
         self._invoke(dbtRunner(), ["docs", "generate", *more, "--write-json"], job)
         return {}
-
-    def _run(
-        self, command: str, job: dict[str, Any], more: list[str], variables: dict[str, Any]
-    ) -> list[Any]:
-        """dbt's results of the nodes of the job's project."""
-        runner = dbtRunner(manifest=self._manifest(job))
-        done = self._invoke(runner, [command, "--no-write-json", *more], job, vars=variables)
-        return list(done.results) if done is not None else []
 
     def _manifest(self, job: dict[str, Any]) -> Any:
         project = job["project"]
@@ -145,12 +162,13 @@ class Worker:
         folder = Path(job["base"])
         name = f"target-{os.getpid()}-{job['target']}"
         parsed = folder / name / "partial_parse.msgpack"
-        if not parsed.is_file():
+        if parsed not in self._bases or not parsed.is_file():
             for old in folder.glob("target-*"):  # of processes that are no more
                 if not Path("/proc", old.name.split("-")[1]).exists():
                     shutil.rmtree(old, ignore_errors=True)
             base = {"project": job["base"], "target": job["target"], "target_folder": name}
-            self._invoke(dbtRunner(), ["parse", "--no-write-json"], base)
+            self._macros = self._invoke(dbtRunner(), ["parse", "--no-write-json"], base).macros
+            self._bases.add(parsed)
         return parsed
 
     def _invoke(
@@ -172,9 +190,7 @@ class Worker:
             arguments = [part for part in arguments if part != "--no-fail-fast"]
         done = runner.invoke(arguments, **more)
         if done.exception is not None:
-            if isinstance(done.exception, KeyboardInterrupt):
-                raise done.exception
-            raise Refused(type(done.exception).__name__, str(done.exception))
+            raise done.exception
         return done.result
 
 
