@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from quality.checks import CheckOutcome
+from quality.engine.cancellation import Cancellation
 from quality.engine.target.session import Relation
 from quality.errors import EngineError
 from quality.names import TableName
@@ -21,7 +22,7 @@ class EngineBusy(EngineError):
 
 
 class Engine(Protocol):
-    """Turns rule sets into verdicts. May be called from several threads.
+    """Turns rule sets into verdicts. May be called from several threads at once.
 
     A connection is named by its target: an output of the dbt profile.
     """
@@ -39,14 +40,15 @@ class Engine(Protocol):
         rule_set: RuleSet,
         scope: Sequence[Predicate] = (),
         time_limit_s: float | None = None,
+        cancellation: Cancellation | None = None,
     ) -> CheckOutcome:
-        """Judge every rule of the set on the rows that `scope` leaves.
+        """Judge every rule of the set on one snapshot of the rows that `scope` leaves.
 
         Never raises for what the data, the target or dbt do: a rule that cannot be judged is an
         `error` with a message; a check that cannot be made has an error_code: `target_unreachable`,
-        `target_unknown`, `scope_column_not_found`, `rule_rejected`, `timeout`,
-        `engine_incomplete`, `engine_busy`, `engine`. A set without rules is `no_rules` and touches
-        nothing.
+        `target_unknown`, `scope_column_not_found`, `scope_rejected`, `rule_rejected`, `timeout`,
+        `cancelled`, `engine_incomplete`, `engine_busy`, `engine`. A set without rules is `no_rules`
+        and touches nothing.
         """
 
     def describe(self, target: str, table: TableName) -> Relation:

@@ -76,10 +76,20 @@ class EngineSettings(_Settings):
         validation_alias="STRINGX_DBT_MANIFESTS",
         description="parsed projects that the dbt process keeps in memory",
     )
+    compiled_rules: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=10_000,
+        validation_alias="STRINGX_COMPILED_RULES",
+        description="single rules whose compiled SQL is kept in memory, some 2 kB each",
+    )
+    plans: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=2000,
+        validation_alias="STRINGX_PLANS",
+        description="compiled rule sets kept in memory",
+    )
     projects: Annotated[int, Field(ge=1, le=100_000)] = Field(
         default=1000,
         validation_alias="STRINGX_DBT_PROJECTS",
-        description="generated projects kept on disk",
+        description="generated projects, and compiled rule sets, kept on disk",
     )
 
     @property

@@ -14,7 +14,7 @@ from psycopg import sql
 from embedded.postgres import EmbeddedPostgres
 from quality.checks import CheckOutcome
 from quality.engine import EngineSettings
-from quality.engine.dbt_engine import DbtEngine
+from quality.engine.planned import PlannedEngine
 from quality.names import TableName
 from quality.predicates import Predicate
 from quality.rules import Rule, RuleSet
@@ -88,10 +88,10 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine(target: Target, dbt_environment: dict[str, str], data_dir: Path) -> Iterator[DbtEngine]:
+def engine(target: Target, dbt_environment: dict[str, str], data_dir: Path) -> Iterator[PlannedEngine]:
     """One engine for all tests that do not harm it."""
     settings = EngineSettings(project_dir=PROJECT / "stringx", data_dir=data_dir)
-    opened = DbtEngine(settings, dbt_environment)
+    opened = PlannedEngine(settings, dbt_environment)
     yield opened
     opened.close()
 
@@ -99,12 +99,12 @@ def engine(target: Target, dbt_environment: dict[str, str], data_dir: Path) -> I
 @pytest.fixture
 def new_engine(
     target: Target, dbt_environment: dict[str, str], tmp_path: Path
-) -> Iterator[Callable[..., DbtEngine]]:
+) -> Iterator[Callable[..., PlannedEngine]]:
     """Opens engines with settings of their own; `environment` adds variables."""
-    opened: list[DbtEngine] = []
+    opened: list[PlannedEngine] = []
 
-    def make(environment: dict[str, str] | None = None, **settings: Any) -> DbtEngine:
-        found = DbtEngine(
+    def make(environment: dict[str, str] | None = None, **settings: Any) -> PlannedEngine:
+        found = PlannedEngine(
             EngineSettings(
                 **{"project_dir": PROJECT / "stringx", "data_dir": tmp_path, **settings}
             ),

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from embedded.postgres import EmbeddedPostgres
-from quality.engine.dbt_engine import DbtEngine
+from quality.engine.planned import PlannedEngine
 from tests.conftest import PROJECT
 from tests.engine.conftest import Target, rule_set
 
@@ -72,7 +72,7 @@ def plain(target: Target) -> None:
 
 
 def test_built_in_tests_give_the_same_status_and_count(
-    plain: None, engine: DbtEngine, dbt_environment: dict[str, str], tmp_path: Path
+    plain: None, engine: PlannedEngine, dbt_environment: dict[str, str], tmp_path: Path
 ) -> None:
     tables = []
     for table in TABLES:

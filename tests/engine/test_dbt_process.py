@@ -19,7 +19,7 @@ import psycopg
 import pytest
 
 from quality.engine.dbt.project import ProjectFolder
-from quality.engine.dbt_engine import DbtEngine
+from quality.engine.planned import PlannedEngine
 from quality.engine.settings import EngineSettings
 from quality.errors import EngineError
 from tests.conftest import PROJECT
@@ -59,18 +59,18 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 30.0) ->
 @pytest.fixture(scope="module")
 def warm(
     target: Target, dbt_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[DbtEngine]:
+) -> Iterator[PlannedEngine]:
     """An engine whose dbt process may be killed."""
     settings = EngineSettings(
         project_dir=PROJECT / "stringx", data_dir=tmp_path_factory.mktemp("process")
     )
-    engine = DbtEngine(settings, dbt_environment)
+    engine = PlannedEngine(settings, dbt_environment)
     yield engine
     engine.close()
 
 
 def test_a_check_ends_at_its_time_limit_and_its_query_is_cancelled(
-    warm: DbtEngine, target: Target
+    warm: PlannedEngine, target: Target
 ) -> None:
     rules = rule_set("engine.slow", SLOW)
     warm.compile(rules)
@@ -81,7 +81,7 @@ def test_a_check_ends_at_its_time_limit_and_its_query_is_cancelled(
 
 
 def test_callers_in_a_hurry_do_not_keep_the_process_from_starting(
-    new_engine: Callable[..., DbtEngine],
+    new_engine: Callable[..., PlannedEngine],
 ) -> None:
     engine = new_engine()
     rules = rule_set("engine.quick", SLOW)
@@ -94,7 +94,7 @@ def test_callers_in_a_hurry_do_not_keep_the_process_from_starting(
 
 
 def test_a_slow_statement_is_an_error_of_its_rule_alone(
-    new_engine: Callable[..., DbtEngine],
+    new_engine: Callable[..., PlannedEngine],
 ) -> None:
     engine = new_engine(statement_timeout_s=1.0)
     outcome = engine.run(rule_set("engine.slow", SLOW))
@@ -103,7 +103,7 @@ def test_a_slow_statement_is_an_error_of_its_rule_alone(
 
 
 def test_a_locked_table_is_an_error_that_says_so(
-    new_engine: Callable[..., DbtEngine], target: Target
+    new_engine: Callable[..., PlannedEngine], target: Target
 ) -> None:
     engine = new_engine(lock_timeout_s=0.3)
     with psycopg.connect(target.url) as connection:
@@ -114,7 +114,7 @@ def test_a_locked_table_is_an_error_that_says_so(
 
 
 def test_a_killed_process_is_replaced_and_its_check_made_again(
-    warm: DbtEngine, target: Target
+    warm: PlannedEngine, target: Target
 ) -> None:
     rules = rule_set("engine.slowish", SLOW)
     warm.compile(rules)
@@ -130,7 +130,7 @@ def test_a_killed_process_is_replaced_and_its_check_made_again(
 
 
 def test_a_process_that_keeps_dying_is_an_error_of_the_engine(
-    warm: DbtEngine, target: Target
+    warm: PlannedEngine, target: Target
 ) -> None:
     rules = rule_set("engine.slow", SLOW)
     warm.compile(rules)
@@ -154,7 +154,7 @@ def test_a_process_that_keeps_dying_is_an_error_of_the_engine(
     assert said(warm.run(rule_set("engine.quick", SLOW))) == [("fail", 1, 8)]
 
 
-def test_results_on_disk_are_not_believed(warm: DbtEngine) -> None:
+def test_results_on_disk_are_not_believed(warm: PlannedEngine) -> None:
     rules = rule_set("engine.quick", SLOW)
     folder = warm._dbt.projects.project_of(rules) / "target"
     folder.mkdir(exist_ok=True)
@@ -163,7 +163,7 @@ def test_results_on_disk_are_not_believed(warm: DbtEngine) -> None:
     assert said(warm.run(rules)) == [("fail", 1, 8)]
 
 
-def test_fewer_results_than_rules_is_never_a_verdict(warm: DbtEngine) -> None:
+def test_fewer_results_than_rules_is_never_a_verdict(warm: PlannedEngine) -> None:
     rules = rule_set("engine.quick", SLOW, {"type": "unique", "column": "id"})
     sources = warm._dbt.projects.project_of(rules) / "models" / "sources.yml"
     document = json.loads(sources.read_text())
@@ -174,7 +174,7 @@ def test_fewer_results_than_rules_is_never_a_verdict(warm: DbtEngine) -> None:
     assert "1 of 2" in str(outcome.error)
 
 
-def test_callers_in_several_threads_each_get_their_own_answer(warm: DbtEngine) -> None:
+def test_callers_in_several_threads_each_get_their_own_answer(warm: PlannedEngine) -> None:
     def check(number: int) -> list[tuple[str, int | None, int | None]]:
         its_rows = [{"column": "id", "op": "<=", "value": number}]
         return said(
@@ -194,7 +194,7 @@ def test_callers_in_several_threads_each_get_their_own_answer(warm: DbtEngine) -
             assert found == [("fail", 1, number), too_many]
 
 
-def test_who_waits_longer_than_allowed_is_told_so(warm: DbtEngine, target: Target) -> None:
+def test_who_waits_longer_than_allowed_is_told_so(warm: PlannedEngine, target: Target) -> None:
     slow, quick = rule_set("engine.slowish", SLOW), rule_set("engine.quick", SLOW)
     warm.compile(slow)
     with ThreadPoolExecutor(1) as pool:
@@ -205,7 +205,7 @@ def test_who_waits_longer_than_allowed_is_told_so(warm: DbtEngine, target: Targe
 
 
 def test_the_process_is_replaced_after_its_number_of_jobs(
-    new_engine: Callable[..., DbtEngine],
+    new_engine: Callable[..., PlannedEngine],
 ) -> None:
     engine = new_engine(recycle_jobs=3)
     assert engine.targets() == ["demo"]
@@ -217,7 +217,7 @@ def test_the_process_is_replaced_after_its_number_of_jobs(
 
 
 def test_closing_ends_the_process_and_what_it_runs(
-    new_engine: Callable[..., DbtEngine], target: Target
+    new_engine: Callable[..., PlannedEngine], target: Target
 ) -> None:
     engine = new_engine()
     rules = rule_set("engine.slow", SLOW)
@@ -235,7 +235,7 @@ def test_closing_ends_the_process_and_what_it_runs(
 
 
 def test_closing_cancels_our_own_queries_too(
-    new_engine: Callable[..., DbtEngine], target: Target
+    new_engine: Callable[..., PlannedEngine], target: Target
 ) -> None:
     engine = new_engine()
     # dbt's query ends at once, as no constant is NULL; the rows are counted after it.
@@ -249,7 +249,7 @@ def test_closing_cancels_our_own_queries_too(
     assert sleeping(target, "counted") == 0
 
 
-def test_the_process_sees_only_what_a_profile_may_use(warm: DbtEngine) -> None:
+def test_the_process_sees_only_what_a_profile_may_use(warm: PlannedEngine) -> None:
     warm.targets()
     variables = Path(f"/proc/{warm._dbt.pid}/environ").read_bytes().decode().split("\0")
     names = {variable.partition("=")[0] for variable in variables if variable}
@@ -261,7 +261,7 @@ def test_the_process_sees_only_what_a_profile_may_use(warm: DbtEngine) -> None:
 
 
 def test_switches_of_dbt_in_the_environment_change_no_verdict(
-    new_engine: Callable[..., DbtEngine],
+    new_engine: Callable[..., PlannedEngine],
 ) -> None:
     engine = new_engine({"DBT_STORE_FAILURES": "1", "DBT_WARN_ERROR": "1", "DBT_FAIL_FAST": "1"})
     rules = rule_set(
@@ -305,7 +305,7 @@ def _runs(pid: int) -> bool:
 
 
 def test_projects_on_disk_are_private_and_pruned(
-    new_engine: Callable[..., DbtEngine], tmp_path: Path
+    new_engine: Callable[..., PlannedEngine], tmp_path: Path
 ) -> None:
     projects = ProjectFolder(
         EngineSettings(project_dir=PROJECT / "stringx", data_dir=tmp_path, projects=3)

@@ -9,7 +9,7 @@ import pytest
 from psycopg import sql
 
 from quality.catalogue import RULE_TYPES
-from quality.engine.dbt_engine import DbtEngine
+from quality.engine.planned import PlannedEngine
 from quality.names import TableName
 from quality.rules import RuleSet
 from tests.engine.conftest import CANARIES, Target, rule_set, said, where
@@ -104,7 +104,7 @@ EXPECTED = [
 
 
 def test_values_ranges_expressions_and_where_are_taken_literally(
-    engine: DbtEngine, texts: str
+    engine: PlannedEngine, texts: str
 ) -> None:
     rules = [rule for number, text in enumerate(HOSTILE) for rule in rules_for(number, text)]
     found = said(engine.run(rule_set(texts, *rules), time_limit_s=60))
@@ -113,7 +113,7 @@ def test_values_ranges_expressions_and_where_are_taken_literally(
         assert found[first : first + len(EXPECTED)] == EXPECTED, text
 
 
-def test_the_scope_is_taken_literally(engine: DbtEngine, texts: str) -> None:
+def test_the_scope_is_taken_literally(engine: PlannedEngine, texts: str) -> None:
     rules = rule_set(texts, {"type": "row_count_between", "arguments": {"min_value": 1}})
     for text in HOSTILE[:9:2] + HOSTILE[18:24]:
         assert said(engine.run(rules, (where("v", "=", text),))) == [("pass", 0, 1)], text
@@ -121,7 +121,7 @@ def test_the_scope_is_taken_literally(engine: DbtEngine, texts: str) -> None:
         assert said(outcome)[0][2] == (1 if text == "\\" else HOSTILE.count("\\")), text
 
 
-def test_names_are_taken_literally_by_every_rule_type(engine: DbtEngine, target: Target) -> None:
+def test_names_are_taken_literally_by_every_rule_type(engine: PlannedEngine, target: Target) -> None:
     for name in NAMES:
         table = TableName("engine", f"t {name}")
         parent = TableName("engine", f"p {name}")
@@ -192,7 +192,7 @@ def _rules_of_every_type(name: str, number: str, parent: TableName) -> list[dict
 
 
 def test_no_secret_comes_out(
-    engine: DbtEngine, texts: str, data_dir: Path, target_environment: dict[str, str]
+    engine: PlannedEngine, texts: str, data_dir: Path, target_environment: dict[str, str]
 ) -> None:
     secrets = [*CANARIES.values(), target_environment["DBT_ENV_SECRET_TARGET_PASSWORD"]]
     rules = [rule for number, text in enumerate(HOSTILE[:9]) for rule in rules_for(number, text)]
@@ -208,7 +208,7 @@ def test_no_secret_comes_out(
 
 
 def test_the_generated_project_holds_no_template_and_no_quote_of_ours(
-    engine: DbtEngine, texts: str
+    engine: PlannedEngine, texts: str
 ) -> None:
     rules: RuleSet = rule_set(texts, *(rule for rule in rules_for(0, HOSTILE[0] + HOSTILE[7])))
     engine.run(rules)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from embedded import ports
-from quality.engine.dbt_engine import DbtEngine
+from quality.engine.planned import PlannedEngine
 from quality.errors import ConfigurationError, InvalidInput, NotFound, Unavailable
 from quality.names import TableName
 from tests.engine.conftest import Target, rule_set, said, where
@@ -41,14 +41,14 @@ def numbers(target: Target) -> str:
     ],
 )
 def test_thresholds_are_those_of_dbt(
-    engine: DbtEngine, numbers: str, settings: dict[str, Any], expected: tuple[str, int]
+    engine: PlannedEngine, numbers: str, settings: dict[str, Any], expected: tuple[str, int]
 ) -> None:
     outcome = engine.run(rule_set(numbers, {**NULLS_IN_V, **settings}))
     assert said(outcome) == [(*expected, 100)]
     assert outcome.status == expected[0]
 
 
-def test_where_and_scope_narrow_together(engine: DbtEngine, numbers: str) -> None:
+def test_where_and_scope_narrow_together(engine: PlannedEngine, numbers: str) -> None:
     rules = rule_set(
         numbers,
         NULLS_IN_V,
@@ -64,7 +64,7 @@ def test_where_and_scope_narrow_together(engine: DbtEngine, numbers: str) -> Non
     assert said(engine.run(rules, (where("id", "between", [90, 92]),)))[0] == ("fail", 2, 3)
 
 
-def test_the_scope_does_not_narrow_the_other_table(engine: DbtEngine, target: Target) -> None:
+def test_the_scope_does_not_narrow_the_other_table(engine: PlannedEngine, target: Target) -> None:
     target.execute(
         "create table engine.child (id integer, parent integer)",
         "create table engine.parent (id integer)",
@@ -77,7 +77,7 @@ def test_the_scope_does_not_narrow_the_other_table(engine: DbtEngine, target: Ta
     assert said(engine.run(rules, (where("id", "=", 1),))) == [("pass", 0, 1)]
 
 
-def test_a_set_without_rules_touches_nothing(new_engine: Callable[..., DbtEngine]) -> None:
+def test_a_set_without_rules_touches_nothing(new_engine: Callable[..., PlannedEngine]) -> None:
     engine = new_engine()
     outcome = engine.run(rule_set("engine.nowhere", connection="no_such_target"))
     assert (outcome.status, outcome.results, outcome.error_code) == ("no_rules", (), None)
@@ -85,7 +85,7 @@ def test_a_set_without_rules_touches_nothing(new_engine: Callable[..., DbtEngine
 
 
 def test_what_does_not_exist_is_an_error_of_that_rule_alone(
-    engine: DbtEngine, numbers: str
+    engine: PlannedEngine, numbers: str
 ) -> None:
     outcome = engine.run(rule_set(numbers, NULLS_IN_V, {"type": "unique", "column": "gone"}))
     assert outcome.status == "error"
@@ -95,13 +95,13 @@ def test_what_does_not_exist_is_an_error_of_that_rule_alone(
     assert str(missing.message).startswith('column_missing: column "gone" does not exist')
 
 
-def test_a_missing_table_is_an_error_of_every_rule(engine: DbtEngine) -> None:
+def test_a_missing_table_is_an_error_of_every_rule(engine: PlannedEngine) -> None:
     outcome = engine.run(rule_set("engine.gone", NULLS_IN_V, {"type": "unique", "column": "id"}))
     assert [result.status for result in outcome.results] == ["error", "error"]
     assert all(str(result.message).startswith("table_missing: ") for result in outcome.results)
 
 
-def test_a_table_that_may_not_be_read_is_an_error(engine: DbtEngine, target: Target) -> None:
+def test_a_table_that_may_not_be_read_is_an_error(engine: PlannedEngine, target: Target) -> None:
     target.execute("create table engine.secret (v integer)")
     target.execute("select 1")
     import psycopg
@@ -115,22 +115,22 @@ def test_a_table_that_may_not_be_read_is_an_error(engine: DbtEngine, target: Tar
     assert [fault.code for fault in refused.value.faults] == ["permission_denied"]
 
 
-def test_a_scope_that_does_not_fit_the_table_is_refused(engine: DbtEngine, numbers: str) -> None:
+def test_a_scope_that_does_not_fit_the_table_is_refused(engine: PlannedEngine, numbers: str) -> None:
     outcome = engine.run(rule_set(numbers, NULLS_IN_V), (where("gone", "=", 1),))
     assert (outcome.status, outcome.error_code) == ("error", "scope_column_not_found")
     assert "gone" in str(outcome.error)
     outcome = engine.run(rule_set(numbers, NULLS_IN_V), (where("v", "=", "no number"),))
-    assert outcome.results[0].status == "error"
-    assert "invalid input syntax" in str(outcome.results[0].message)
+    assert (outcome.status, outcome.error_code) == ("error", "scope_rejected")
+    assert "invalid input syntax" in str(outcome.error)
 
 
-def test_an_unknown_target_is_named(engine: DbtEngine) -> None:
+def test_an_unknown_target_is_named(engine: PlannedEngine) -> None:
     outcome = engine.run(rule_set("a.b", NULLS_IN_V, connection="elsewhere"))
     assert (outcome.status, outcome.error_code) == ("error", "target_unknown")
     assert "elsewhere" in str(outcome.error)
 
 
-def test_a_target_that_is_away_is_never_a_verdict(new_engine: Callable[..., DbtEngine]) -> None:
+def test_a_target_that_is_away_is_never_a_verdict(new_engine: Callable[..., PlannedEngine]) -> None:
     engine = new_engine({"STRINGX_TARGET_PORT": str(ports.choose_free())})
     outcome = engine.run(rule_set("engine.numbers", NULLS_IN_V))
     assert (outcome.status, outcome.error_code) == ("error", "target_unreachable")
@@ -140,7 +140,7 @@ def test_a_target_that_is_away_is_never_a_verdict(new_engine: Callable[..., DbtE
 
 
 def test_a_wrong_password_is_not_repeated_in_the_message(
-    new_engine: Callable[..., DbtEngine],
+    new_engine: Callable[..., PlannedEngine],
 ) -> None:
     engine = new_engine({"DBT_ENV_SECRET_TARGET_PASSWORD": "wrong-password-4711"})
     outcome = engine.run(rule_set("engine.numbers", NULLS_IN_V))
@@ -148,7 +148,7 @@ def test_a_wrong_password_is_not_repeated_in_the_message(
     assert "wrong-password-4711" not in outcome.model_dump_json()
 
 
-def test_a_table_is_described(engine: DbtEngine, numbers: str) -> None:
+def test_a_table_is_described(engine: PlannedEngine, numbers: str) -> None:
     columns = engine.describe("demo", TableName.parse(numbers)).columns
     assert columns == {"id": "integer", "g": "text", "v": "integer"}
     with pytest.raises(NotFound) as missing:
@@ -209,7 +209,7 @@ def test_a_table_is_described(engine: DbtEngine, numbers: str) -> None:
     ],
 )
 def test_rules_that_cannot_run_are_refused_when_they_are_written(
-    engine: DbtEngine, numbers: str, rule: dict[str, Any], path: str, code: str
+    engine: PlannedEngine, numbers: str, rule: dict[str, Any], path: str, code: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
         engine.compile(rule_set(numbers, NULLS_IN_V, rule))
@@ -217,13 +217,13 @@ def test_rules_that_cannot_run_are_refused_when_they_are_written(
     assert refused.value.code == code
 
 
-def test_a_table_that_is_not_there_is_refused_when_rules_are_written(engine: DbtEngine) -> None:
+def test_a_table_that_is_not_there_is_refused_when_rules_are_written(engine: PlannedEngine) -> None:
     with pytest.raises(InvalidInput) as refused:
         engine.compile(rule_set("engine.gone", NULLS_IN_V))
     assert refused.value.code == "table_not_found"
 
 
-def test_wrong_folders_are_named(new_engine: Callable[..., DbtEngine], tmp_path: Any) -> None:
+def test_wrong_folders_are_named(new_engine: Callable[..., PlannedEngine], tmp_path: Any) -> None:
     with pytest.raises(ConfigurationError, match="DBT_PROJECT_DIR"):
         new_engine(project_dir=tmp_path)
     with pytest.raises(ConfigurationError, match="DBT_PROFILES_DIR"):

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from quality.catalogue import RULE_TYPES
-from quality.engine.dbt_engine import DbtEngine
+from quality.engine.planned import PlannedEngine
 from tests.engine.conftest import Target, rule_set, said
 
 TABLE = (
@@ -127,7 +127,7 @@ def test_every_rule_type_is_tried_here() -> None:
     ids=["clean", "dirty", "null", "no"],
 )
 def test_each_rule_type_counts_what_its_summary_says(
-    engine: DbtEngine, target: Target, place: int, rows: str
+    engine: PlannedEngine, target: Target, place: int, rows: str
 ) -> None:
     table = f"engine.rows_{place}"
     target.execute(
@@ -150,7 +150,7 @@ def test_each_rule_type_counts_what_its_summary_says(
         assert result == case[3][place], case[:3]
 
 
-def test_text_numbers_and_booleans_keep_their_types(engine: DbtEngine, target: Target) -> None:
+def test_text_numbers_and_booleans_keep_their_types(engine: PlannedEngine, target: Target) -> None:
     target.execute(
         "create table engine.typed (flag boolean, word text, day date, n double precision)",
         "insert into engine.typed values "

@@ -1,4 +1,4 @@
-"""Runs planned tests on a snapshot: proofs, one scan, exact counts, and the rest as dbt wrote it."""
+"""Runs planned tests on a snapshot: proofs, one scan, exact counts, the rest as dbt wrote it."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ class Execution:
         ]
         self._is_small = all(self._is_small_table(relation) for relation in signatures)
         self._asked: list[tuple[str, Handler]] = []
+        self._suspects: list[int] = []
 
     def findings(self) -> dict[int, Finding]:
         """By the tests' places, without those that only dbt can run. Raises what Snapshot does."""
@@ -69,6 +70,8 @@ class Execution:
             for (_, handle), answer in zip(asked, run(statements), strict=True):
                 handle(answer)
             self._ask_exact_values()
+        # A scan that broke although each of its tests runs alone would break again.
+        self._experience.fragile.update(self._suspects)
         return {progress.place: progress.finding() for progress in self._progress}
 
     def _ask_first(self) -> None:
@@ -193,6 +196,7 @@ class Execution:
                 else:
                     self._ask(wrapped(test.planned), test.take_own)
             return
+        self._suspects += [test.place for test in fragile]
         for test in fragile:
             self._ask(wrapped(test.planned), partial(self._take_fragile, test))
         safe = [test for test in judging if test.is_safe]
@@ -201,6 +205,7 @@ class Execution:
     def _take_fragile(self, progress: Progress, answer: Answer) -> None:
         progress.take_own(answer)
         if answer.failed:
+            self._suspects.clear()
             self._experience.fragile.add(progress.place)
 
     def _take_probe(self, progress: Progress, answer: Answer) -> None:

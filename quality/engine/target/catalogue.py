@@ -91,9 +91,9 @@ class Signature:
 class Facts:
     """What the catalogue guarantees of a relation.
 
-    `columns` have their numbers, `not_null` the names of constraints. `unique_keys`: sets of columns
-    of valid unique indexes, with whether NULLs are equal in them, and the index's name.
-    `checks` are the names of validated CHECK constraints.
+    `columns` have their numbers, `not_null` the names of constraints. `unique_keys`: the columns of
+    valid unique indexes, with whether NULLs are equal in them, and the index's name. `checks` are
+    the names of validated CHECK constraints.
     """
 
     oid: int

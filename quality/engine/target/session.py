@@ -5,15 +5,12 @@ Every session is read-only and has the same limits as dbt's.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from quality.engine.settings import EngineSettings
 from quality.errors import Unavailable
 from quality.names import TableName
 from quality.predicates import Predicate, Scalar
@@ -42,11 +39,6 @@ class Session:
     def __init__(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
         self._connection = connection
 
-    def cancel(self) -> None:
-        """End the statement that runs now, from another thread."""
-        with suppress(psycopg.Error):
-            self._connection.cancel_safe(timeout=2.0)
-
     def relation(self, table: TableName) -> Relation | None:
         """The table as the catalogue has it, None where it has none of that name."""
         rows = self._connection.execute(_COLUMNS, (table.schema, table.table)).fetchall()
@@ -54,34 +46,9 @@ class Session:
             return None
         return Relation({name: kind for _, name, kind in rows if name is not None})
 
-    def explain(self, statement: str) -> str | None:
-        """None if the database would run it, otherwise its words."""
-        return self._try(b"explain " + statement.encode())
-
     def try_regex(self, regex: str) -> str | None:
         """None if it is a regular expression, otherwise the database's words."""
         return self._try(sql.SQL("select '' ~ {}").format(sql.Literal(regex)))
-
-    def count(
-        self, table: TableName, predicates: tuple[Predicate, ...], columns: list[str]
-    ) -> tuple[int, dict[str, int]] | None:
-        """Rows, and non-NULL values by column, where the predicates hold; None on any error."""
-        counted = [
-            sql.SQL("count(*)"),
-            *(sql.SQL("count({})").format(sql.Identifier(column)) for column in columns),
-        ]
-        statement = sql.SQL("select {} from {}").format(
-            sql.SQL(", ").join(counted), sql.Identifier(table.schema, table.table)
-        )
-        if predicates:
-            conditions = sql.SQL(" and ").join(condition(predicate) for predicate in predicates)
-            statement += sql.SQL(" where ") + conditions
-        try:
-            row = self._connection.execute(statement).fetchone()
-        except psycopg.Error:
-            return None
-        assert row is not None  # noqa: S101 an aggregate has one row
-        return row[0], dict(zip(columns, row[1:], strict=True))
 
     def _try(self, statement: bytes | sql.Composed) -> str | None:
         try:
@@ -97,41 +64,6 @@ class Session:
         except psycopg.Error as error:
             return _words(error)
         return None
-
-
-@contextmanager
-def open_session(
-    credentials: dict[str, Any], settings: EngineSettings, statement_timeout_s: float
-) -> Iterator[Session]:
-    """Connect; raises Unavailable with code `target_unreachable`, without any secret."""
-    options = settings.server_options
-    limit = min(statement_timeout_s, settings.statement_timeout_s)
-    optional = ("sslmode", "sslcert", "sslkey", "sslrootcert", "keepalives_idle")
-    try:
-        connection = psycopg.connect(
-            host=credentials["host"],
-            port=credentials["port"],
-            user=credentials["user"],
-            password=credentials["password"],
-            dbname=credentials["database"],
-            application_name="stringx",
-            connect_timeout=max(1, min(int(limit) or 1, settings.connect_timeout_s)),
-            options=f"{options} -c statement_timeout={max(1, round(limit * 1000))}",
-            autocommit=True,
-            **{name: credentials[name] for name in optional if credentials.get(name)},
-        )
-        if credentials.get("role"):
-            connection.execute(sql.SQL("set role {}").format(sql.Identifier(credentials["role"])))
-    except psycopg.Error as error:
-        password = str(credentials["password"] or "")
-        words = _words(error).replace(password, "***") if password else _words(error)
-        raise Unavailable(
-            f"the target cannot be reached: {words}", code="target_unreachable"
-        ) from None
-    try:
-        yield Session(connection)
-    finally:
-        connection.close()
 
 
 def condition(predicate: Predicate) -> sql.Composable:

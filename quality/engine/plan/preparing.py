@@ -1,0 +1,169 @@
+"""From a rule set to what can be run at once, as long as the target's catalogue stays as it is."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from psycopg import sql
+
+from quality.engine.cancellation import Cancellation
+from quality.engine.dbt.dbt import Dbt
+from quality.engine.engine import EngineBusy
+from quality.engine.plan.compiled import CompiledTest
+from quality.engine.plan.execution import Experience
+from quality.engine.plan.planning import Plan, PlannedTest, plan_test
+from quality.engine.plan.shapes import Orphans, RelationName, Subject
+from quality.engine.plan.store import CompiledStore, Recent
+from quality.engine.settings import EngineSettings
+from quality.engine.target.catalogue import (
+    Facts,
+    facts_of,
+    facts_query,
+    signatures_of,
+    signatures_query,
+)
+from quality.engine.target.pool import Pool
+from quality.engine.target.proofs import Readiness, questions_of, readiness
+from quality.engine.target.session import condition
+from quality.engine.target.snapshot import open_snapshot
+from quality.engine.target.wire import Answer
+from quality.errors import EngineError
+from quality.predicates import Predicate
+from quality.rules import RuleSet
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan together with what holds for the catalogue that has these digests.
+
+    `refusals` are the database's answers to tests that it would not run.
+    """
+
+    digests: tuple[str, ...]
+    readiness: tuple[Readiness, ...]
+    facts: dict[RelationName, Facts]
+    refusals: dict[int, Answer]
+    experience: Experience = field(default_factory=Experience)
+
+
+@dataclass(slots=True)
+class Entry:
+    """A plan, the relations that it reads, and the newest preparation of it."""
+
+    plan: Plan
+    relations: tuple[RelationName, ...]
+    signatures: str
+    prepared: Prepared | None = None
+
+
+class Planner:
+    """Makes and keeps plans; safe for several threads."""
+
+    def __init__(self, dbt: Dbt, settings: EngineSettings) -> None:
+        self._dbt = dbt
+        self._settings = settings
+        self._entries: Recent[Entry] = Recent(settings.plans)
+        self._store = CompiledStore(settings.data_dir.absolute() / "plans", settings.projects)
+        self._compiling = threading.Lock()
+
+    def entry(self, rule_set: RuleSet, deadline: float) -> Entry:
+        """The plan of a rule set, compiled by dbt where nobody has it yet.
+
+        Raises InvalidInput when dbt refuses the rules, EngineBusy, and what dbt's process raises.
+        """
+        key = self._key(rule_set)
+        found = self._entries.get(key)
+        if found is not None:
+            return found
+        if not self._compiling.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise EngineBusy("waited too long for other rule sets to be compiled")
+        try:
+            found = self._entries.get(key)
+            if found is None:
+                found = self._entries.put(key, self._made(key, rule_set, deadline))
+            return found
+        finally:
+            self._compiling.release()
+
+    def prepare(self, entry: Entry, pool: Pool, deadline: float) -> Prepared:
+        """Ask the target what it says of the plan, and keep that. Raises what Snapshot does."""
+        begin = "set local constraint_exclusion = on"
+        with open_snapshot(pool, self._settings, deadline, Cancellation(), begin) as (snapshot, _):
+            (found,) = snapshot.ask([entry.signatures])
+            if found.failed:
+                raise EngineError(f"the target's catalogue cannot be read: {found.message}")
+            signatures = signatures_of(found)
+            known = [
+                (relation, signature.oid)
+                for relation, signature in zip(entry.relations, signatures, strict=True)
+                if signature.oid is not None
+            ]
+            said = snapshot.ask([facts_query(oid) for _, oid in known])
+            facts = {
+                relation: facts_of(answer)
+                for (relation, _), answer in zip(known, said, strict=True)
+                if not answer.failed and answer.rows
+            }
+            tests = entry.plan.narrowed()
+            questions = [questions_of(test) for test in tests]
+            answers = snapshot.ask([question for asked in questions for question in asked])
+        grouped = _regrouped(answers, [len(asked) for asked in questions])
+        entry.prepared = Prepared(
+            digests=tuple(signature.digest for signature in signatures),
+            readiness=tuple(
+                readiness(test, own, facts) for test, own in zip(tests, grouped, strict=True)
+            ),
+            facts=facts,
+            refusals={place: own[0] for place, own in enumerate(grouped) if own[0].failed},
+        )
+        return entry.prepared
+
+    def _made(self, key: str, rule_set: RuleSet, deadline: float) -> Entry:
+        saved = self._store.load(key)
+        if saved is None or len(saved[1]) != len(rule_set.rules):
+            marker = f"sx_scope_{secrets.token_hex(16)}"
+            saved = (marker, self._dbt.compile(rule_set, marker, deadline))
+            self._store.save(key, *saved)
+        marker, tests = saved
+        planned = tuple(_planned(rule_set, place, test, marker) for place, test in enumerate(tests))
+        return entry_of(Plan(planned, marker))
+
+    def _key(self, rule_set: RuleSet) -> str:
+        return hashlib.sha256(f"{self._dbt.version}{rule_set.hash}".encode()).hexdigest()
+
+
+def entry_of(plan: Plan) -> Entry:
+    """A plan with the relations whose catalogue decides how it runs."""
+    relations: dict[RelationName, None] = {}
+    for planned in plan.tests:
+        if planned.subject is not None:
+            relations[planned.subject.relation] = None
+        if isinstance(planned.shape, Orphans):
+            relations[planned.shape.parent] = None
+    return Entry(plan, tuple(relations), signatures_query(list(relations)))
+
+
+def scope_conditions(scope: Sequence[Predicate]) -> list[str]:
+    """A scope as SQL, quoted."""
+    return [condition(predicate).as_string(None) for predicate in scope]
+
+
+def _planned(rule_set: RuleSet, place: int, test: CompiledTest, marker: str) -> PlannedTest:
+    rule = rule_set.rules[place]
+    table = rule_set.table
+    name = sql.Identifier(table.schema, table.table).as_string(None)
+    conditions = [*scope_conditions(rule.where), f'"{marker}"']
+    subject = Subject(RelationName(None, table.schema, table.table, name), tuple(conditions))
+    by_values = rule.rule_type.tested == "values" and rule.column is not None
+    tested = sql.Identifier(rule.column or "").as_string(None) if by_values else None
+    return plan_test(test, subject, tested)
+
+
+def _regrouped(answers: list[Answer], sizes: list[int]) -> list[list[Answer]]:
+    parts = iter(answers)
+    return [[next(parts) for _ in range(size)] for size in sizes]

@@ -1,0 +1,228 @@
+"""The engine: dbt compiles when rules change, the database is asked when a check comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from quality.checks import CheckOutcome, RuleResult, failed_outcome
+from quality.engine.cancellation import Cancellation
+from quality.engine.dbt.answers import finding_of, lost_connection, plain_message
+from quality.engine.dbt.dbt import Dbt
+from quality.engine.documentation import write_documentation
+from quality.engine.plan.execution import Execution
+from quality.engine.plan.finding import Finding
+from quality.engine.plan.planning import PlannedTest
+from quality.engine.plan.preparing import Entry, Planner, Prepared, scope_conditions
+from quality.engine.plan.shapes import RelationName
+from quality.engine.results import result_of
+from quality.engine.settings import EngineSettings
+from quality.engine.target.catalogue import Signature, signatures_of
+from quality.engine.target.connecting import Targets
+from quality.engine.target.pool import Pool
+from quality.engine.target.session import Relation
+from quality.engine.target.snapshot import Snapshot, lost, open_snapshot
+from quality.engine.target.validation import faults_of_names
+from quality.errors import EngineError, Fault, InvalidInput, NotFound, StringXError
+from quality.names import TableName
+from quality.predicates import Predicate
+from quality.rules import RuleSet
+
+_CATALOGUE_ATTEMPTS = 4
+"""How often a check begins anew because the catalogue changed while it was looked at."""
+
+
+class PlannedEngine:
+    """See `Engine`."""
+
+    def __init__(self, settings: EngineSettings, environment: Mapping[str, str]) -> None:
+        """`environment` is what dbt's profile may read; ConfigurationError names a wrong folder."""
+        self._settings = settings
+        self._dbt = Dbt(settings, environment)
+        self._targets = Targets(self._dbt.credentials, settings)
+        self._planner = Planner(self._dbt, settings)
+
+    def compile(self, rule_set: RuleSet) -> None:
+        """See `Engine.compile`."""
+        if not rule_set.rules:
+            return
+        deadline = time.monotonic() + self._settings.check_time_limit_s
+        with self._targets.session(rule_set.connection, deadline) as session:
+            relation = session.relation(rule_set.table)
+            if relation is None:
+                words = f"there is no table {rule_set.table} on the target"
+                raise _refused([Fault("table", "table_not_found", words)])
+            faults = faults_of_names(rule_set, relation, session)
+        if faults:
+            raise _refused(faults)
+        entry = self._planner.entry(rule_set, deadline)
+        pool = self._targets.pool(rule_set.connection, deadline)
+        prepared = self._planner.prepare(entry, pool, deadline)
+        for place, answer in sorted(prepared.refusals.items()):
+            is_forbidden = answer.cause == "permission_denied"
+            code = "permission_denied" if is_forbidden else "rule_rejected"
+            words = self._dbt.redact(plain_message(answer.message))
+            faults.append(Fault(f"rules[{place}]", code, words))
+        if faults:
+            raise _refused(faults)
+
+    def run(
+        self,
+        rule_set: RuleSet,
+        scope: Sequence[Predicate] = (),
+        time_limit_s: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> CheckOutcome:
+        """See `Engine.run`."""
+        started_at, started = datetime.now(UTC), time.monotonic()
+        limit = self._settings.check_time_limit_s if time_limit_s is None else time_limit_s
+        results: list[RuleResult] = []
+        if rule_set.rules:
+            cancellation = cancellation or Cancellation()
+            try:
+                results = self._judge(rule_set, tuple(scope), started + limit, cancellation)
+            except StringXError as error:
+                words = self._dbt.redact(plain_message(str(error)))
+                now = datetime.now(UTC)
+                return failed_outcome(rule_set.hash, error.code, words, started_at, now)
+        return CheckOutcome(
+            rule_set_hash=rule_set.hash,
+            started_at=started_at,
+            finished_at=datetime.now(UTC),
+            duration_ms=(time.monotonic() - started) * 1000,
+            results=tuple(results),
+        )
+
+    def describe(self, target: str, table: TableName) -> Relation:
+        """See `Engine.describe`."""
+        deadline = time.monotonic() + self._settings.check_time_limit_s
+        with self._targets.session(target, deadline) as session:
+            relation = session.relation(table)
+        if relation is None:
+            raise NotFound(f"there is no table {table} on target {target}", code="table_not_found")
+        return relation
+
+    def targets(self) -> list[str]:
+        """See `Engine.targets`."""
+        return self._dbt.targets()
+
+    def generate_docs(self, rule_sets: Sequence[RuleSet], output_dir: Path) -> Path:
+        """See `Engine.generate_docs`."""
+        return write_documentation(self._dbt, rule_sets, output_dir)
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self._targets.close()
+        self._dbt.close()
+
+    def _judge(
+        self,
+        rule_set: RuleSet,
+        scope: tuple[Predicate, ...],
+        deadline: float,
+        cancellation: Cancellation,
+    ) -> list[RuleResult]:
+        # The target first: an unknown one, or one that is away, says more than dbt does.
+        pool = self._targets.pool(rule_set.connection, deadline)
+        entry = self._planner.entry(rule_set, deadline)
+        tests = entry.plan.narrowed(scope_conditions(scope))
+        findings = self._findings(entry, tests, pool, scope, deadline, cancellation)
+        findings |= self._findings_of_dbt(rule_set, tests, scope, deadline)
+        return [
+            result_of(rule, findings[place], tests[place].test.sql, self._dbt.redact)
+            for place, rule in enumerate(rule_set.rules)
+        ]
+
+    def _findings(
+        self,
+        entry: Entry,
+        tests: Sequence[PlannedTest],
+        pool: Pool,
+        scope: tuple[Predicate, ...],
+        deadline: float,
+        cancellation: Cancellation,
+    ) -> dict[int, Finding]:
+        """Of all tests but those for dbt, on one snapshot whose catalogue is the prepared one."""
+        for _ in range(_CATALOGUE_ATTEMPTS):
+            prepared = entry.prepared or self._planner.prepare(entry, pool, deadline)
+            first = entry.signatures
+            opened = open_snapshot(pool, self._settings, deadline, cancellation, first)
+            with opened as (snapshot, answer):
+                if answer.failed:
+                    raise EngineError(f"the target's catalogue cannot be read: {answer.message}")
+                signatures = signatures_of(answer)
+                if prepared.digests == tuple(signature.digest for signature in signatures):
+                    _check_scope(scope, entry, prepared)
+                    known = dict(zip(entry.relations, signatures, strict=True))
+                    found = _run(tests, prepared, known, snapshot)
+                    if any(finding.cause == "database" for finding in found.values()):
+                        self._refuse_unfit_scope(scope, entry, snapshot)
+                    return found
+            entry.prepared = None
+        raise EngineError("the table's definition kept changing while it was to be checked")
+
+    def _refuse_unfit_scope(
+        self, scope: tuple[Predicate, ...], entry: Entry, snapshot: Snapshot
+    ) -> None:
+        """Where rules failed because the scope compares a column with what it cannot be."""
+        subject = entry.plan.tests[0].subject
+        if not scope or subject is None:
+            return
+        conditions = " and ".join(scope_conditions(scope))
+        explain = f"explain select from {subject.relation.sql} where {conditions}"
+        (answer,) = snapshot.ask([explain])
+        if answer.failed and answer.cause == "database":
+            words = f"the scope does not fit {subject.relation.sql}: {answer.message}"
+            raise InvalidInput(words, code="scope_rejected")
+
+    def _findings_of_dbt(
+        self,
+        rule_set: RuleSet,
+        tests: Sequence[PlannedTest],
+        scope: tuple[Predicate, ...],
+        deadline: float,
+    ) -> dict[int, Finding]:
+        only = [place for place, planned in enumerate(tests) if planned.test.dbt_only is not None]
+        if not only:
+            return {}
+        answers = self._dbt.test(rule_set, scope, deadline, only)
+        words = lost_connection(answers)
+        if words is not None:
+            raise lost(words)
+        return {place: finding_of(said) for place, said in zip(only, answers, strict=True)}
+
+
+def _run(
+    tests: Sequence[PlannedTest],
+    prepared: Prepared,
+    signatures: dict[RelationName, Signature],
+    snapshot: Snapshot,
+) -> dict[int, Finding]:
+    ready = prepared.readiness
+    return Execution(tests, ready, signatures, snapshot, prepared.experience).findings()
+
+
+def _check_scope(scope: tuple[Predicate, ...], entry: Entry, prepared: Prepared) -> None:
+    """Refuse a scope that names no column of the table."""
+    subject = entry.plan.tests[0].subject
+    facts = prepared.facts.get(subject.relation) if subject is not None else None
+    if not scope or subject is None or facts is None:
+        return
+    for predicate in scope:
+        if predicate.column not in facts.columns:
+            raise InvalidInput(
+                f'the scope names the column "{predicate.column}", which '
+                f"{subject.relation.sql} has not",
+                code="scope_column_not_found",
+            )
+
+
+def _refused(faults: list[Fault]) -> InvalidInput:
+    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return InvalidInput(
+        f"the rules cannot run on their target: {faults[0]}{more}",
+        code=faults[0].code,
+        faults=faults,
+    )

@@ -1,0 +1,39 @@
+"""From findings to results of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from quality.checks import RuleResult
+from quality.engine.dbt.answers import stored
+from quality.engine.plan.finding import Finding
+from quality.rules import Rule
+
+
+def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], str]) -> RuleResult:
+    """The rule's result; `sql` is dbt's query of its failing rows."""
+    status, failures, message = finding.status, finding.failures, finding.message
+    if status == "error":
+        message = f"{finding.cause or 'database'}: {message or 'no reason was given'}"
+    elif failures is None or failures < 0:
+        status, failures = "error", None
+        message = "engine: a count of failing rows that is less than none"
+    return RuleResult(
+        rule=rule.name,
+        type=rule.type,
+        column=rule.column,
+        dimension=rule.dimension or rule.rule_type.dimension,
+        kind=rule.kind,
+        severity=rule.severity,
+        status=status,
+        failures=failures,
+        failing_rows=finding.failing_rows if status != "error" else None,
+        rows_tested=finding.rows_tested if status != "error" else None,
+        rows_estimated=finding.rows_estimated and status != "error",
+        measured=finding.measured if status != "error" else {},
+        path=finding.path,
+        proof=finding.proof,
+        duration_ms=max(0.0, finding.seconds * 1000),
+        message=redact(stored(message, 4096)) if message else None,
+        sql=stored(sql.strip(), 1_000_000) or None,
+    )

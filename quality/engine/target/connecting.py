@@ -1,0 +1,102 @@
+"""From dbt's credentials to connections: one pool for each target."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from quality.engine.settings import EngineSettings
+from quality.engine.target.pool import Pool
+from quality.engine.target.session import Session
+from quality.engine.target.wire import Wire
+from quality.errors import Unavailable
+
+Credentials = dict[str, Any]
+
+_OPTIONAL = ("sslmode", "sslcert", "sslkey", "sslrootcert", "keepalives_idle")
+
+
+class Targets:
+    """The target databases, by the names of dbt's outputs."""
+
+    def __init__(
+        self, credentials: Callable[[str, float], Credentials], settings: EngineSettings
+    ) -> None:
+        """`credentials(target, deadline)` are those of dbt's profile as it is now."""
+        self._credentials = credentials
+        self._settings = settings
+        self._pools: dict[str, tuple[str, Pool]] = {}
+        self._lock = threading.Lock()
+
+    def pool(self, target: str, deadline: float) -> Pool:
+        """The target's pool, a new one where its credentials have changed."""
+        credentials = self._credentials(target, deadline)
+        key = json.dumps(credentials, sort_keys=True, default=str)
+        with self._lock:
+            known = self._pools.get(target)
+            if known is not None and known[0] == key:
+                return known[1]
+            pool = Pool(
+                lambda deadline: Wire(connect(credentials, self._settings, deadline)),
+                self._settings.target_connections,
+                self._settings.target_idle_s,
+            )
+            self._pools[target] = (key, pool)
+        if known is not None:
+            known[1].close()
+        return pool
+
+    @contextmanager
+    def session(self, target: str, deadline: float) -> Iterator[Session]:
+        """A connection of its own for looking around; Unavailable when there is none to be had."""
+        connection = connect(self._credentials(target, deadline), self._settings, deadline)
+        try:
+            yield Session(connection)
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Cancel what runs, close what is open."""
+        with self._lock:
+            pools, self._pools = list(self._pools.values()), {}
+        for _, pool in pools:
+            pool.close()
+
+
+def connect(
+    credentials: Credentials, settings: EngineSettings, deadline: float
+) -> psycopg.Connection[tuple[Any, ...]]:
+    """A read-only connection in autocommit mode; Unavailable without any secret in its words."""
+    left = deadline - time.monotonic()
+    limit = max(0.001, min(left, settings.statement_timeout_s))
+    try:
+        connection = psycopg.connect(
+            host=credentials["host"],
+            port=credentials["port"],
+            user=credentials["user"],
+            password=credentials["password"],
+            dbname=credentials["database"],
+            application_name="stringx",
+            connect_timeout=max(1, min(int(limit) or 1, settings.connect_timeout_s)),
+            options=f"{settings.server_options} -c statement_timeout={round(limit * 1000)}",
+            autocommit=True,
+            prepare_threshold=None,
+            **{name: credentials[name] for name in _OPTIONAL if credentials.get(name)},
+        )
+        if credentials.get("role"):
+            connection.execute(sql.SQL("set role {}").format(sql.Identifier(credentials["role"])))
+    except psycopg.Error as error:
+        words = " ".join((error.diag.message_primary or str(error)).split())[:1000]
+        password = str(credentials["password"] or "")
+        words = words.replace(password, "***") if password else words
+        raise Unavailable(
+            f"the target cannot be reached: {words}", code="target_unreachable"
+        ) from None
+    return connection
