@@ -7,7 +7,7 @@ every one runs once, in an order drawn anew. The first round is a warm-up and is
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from statistics import median
@@ -19,7 +19,7 @@ from benchmarks.database import Database, open_database
 from benchmarks.environments import CONTENDERS, OURS, EnvironmentMissing, python_of
 from benchmarks.report import Report, machine, say
 from benchmarks.resident import ContenderFailed, Resident
-from benchmarks.work import Finding, Work
+from benchmarks.verdicts import differences
 
 CLI_ROUNDS = 3
 DECLARED = "constraints declared"
@@ -38,7 +38,7 @@ class Plan:
 
 
 SIZES = {
-    "small": Plan(rounds=5, cli_rounds=1, conditions=("dirty",)),
+    "small": Plan(rounds=3, cli_rounds=1, conditions=("dirty",)),
     "medium": Plan(rows=(1_000, 100_000), rounds=7),
     "full": Plan(rows=(1_000, 100_000, 1_000_000), rounds=7),
 }
@@ -103,8 +103,7 @@ def measure(plan: Plan) -> Report:
             ]
             memory = {name: one.memory() for name, one in contenders.items()}
         _describe(report, plan, database, contenders)
-    for condition in plan.conditions:
-        report.add(_table(condition, cells, contenders, memory))
+    report.add(*(_table(condition, cells, contenders, memory) for condition in plan.conditions))
     report.document["cells"] = [cell.document() for cell in cells]
     report.document["peak_mb"] = {
         name: {"process": own, "children": children} for name, (own, children) in memory.items()
@@ -127,14 +126,28 @@ def _started(plan: Plan, database: Database, report: Report) -> Iterator[dict[st
                 say(left_out)
                 report.add(left_out)
                 continue
-            ending.callback(resident.stop)
-            try:
-                resident.start(database.target)
-            except ContenderFailed as error:
-                report.faults.append(str(error))
-                continue
             started[entry.name] = resident
-        yield started
+
+        def start(resident: Resident) -> None:
+            resident.start(database.target)
+            ending.callback(resident.stop)
+
+        yield _side_by_side(started, start, "start", report)
+
+
+def _side_by_side(
+    contenders: dict[str, Resident], ask: Callable[[Resident], None], what: str, report: Report
+) -> dict[str, Resident]:
+    """Let all do something at the same time; those that did it. That another did not is a fault."""
+    done = dict(contenders)
+    for step in (ask, Resident.ready):
+        for name, contender in list(done.items()):
+            try:
+                step(contender)
+            except ContenderFailed as error:
+                report.faults.append(f"{what}: {error}")
+                del done[name]
+    return done
 
 
 def _cell(
@@ -143,13 +156,8 @@ def _cell(
     say(f"{cell.condition}, {cell.head}")
     work = work_of(cell.condition, cell.rows, cell.checks)
     truth = truth_of(database.url, cell.condition, cell.rows)
-    playing = []
-    for name, contender in contenders.items():
-        try:
-            contender.prepare(work)
-            playing.append(name)
-        except ContenderFailed as error:
-            report.faults.append(f"{cell.condition} {cell.head}: {error}")
+    where = f"{cell.condition} {cell.head}"
+    playing = list(_side_by_side(contenders, lambda one: one.prepare(work), where, report))
     wrong: dict[str, None] = {}
     for turn in range(plan.rounds + 1):
         order = [name for name in playing if _takes_part(name, turn, plan)]
@@ -158,11 +166,11 @@ def _cell(
             try:
                 run = contenders[name].run(work)
             except ContenderFailed as error:
-                report.faults.append(f"{cell.condition} {cell.head}: {error}")
+                report.faults.append(f"{where}: {error}")
                 playing.remove(name)
                 continue
             for difference in differences(work, run.findings, truth):
-                wrong[f"{cell.condition} {cell.head}: {contenders[name].name}: {difference}"] = None
+                wrong[f"{where}: {contenders[name].name}: {difference}"] = None
             if turn:
                 cell.seconds.setdefault(name, []).append(run.seconds)
     report.faults += wrong
@@ -172,28 +180,6 @@ def _cell(
 def _takes_part(name: str, turn: int, plan: Plan) -> bool:
     """A process for each run has nothing to warm up, and takes long."""
     return name != "dbt-cli" or 0 < turn <= plan.cli_rounds
-
-
-def differences(
-    work: Work, findings: Sequence[Finding], truth: Mapping[str, Mapping[str, int]]
-) -> list[str]:
-    """Where verdicts or counts are not the truth, one line each."""
-    found = {finding.check: finding for finding in findings}
-    wrong = [f"{name} was not asked for" for name in found.keys() - {c.name for c in work.checks}]
-    for check in work.checks:
-        finding = found.get(check.name)
-        if finding is None:
-            wrong.append(f"{check.name} has no result")
-            continue
-        expected = "fail" if truth[check.name]["failures"] else "pass"
-        if finding.status != expected:
-            words = f" ({finding.message})" if finding.message else ""
-            wrong.append(f"{check.name} is {finding.status}, not {expected}{words}")
-        for count, number in truth[check.name].items():
-            said = getattr(finding, count)
-            if said is not None and said != number:
-                wrong.append(f"{check.name} has {said} {count}, not {number}")
-    return wrong
 
 
 def _table(

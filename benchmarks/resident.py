@@ -35,7 +35,11 @@ class Run:
 
 @dataclass
 class Resident:
-    """One running contender. Calls raise ContenderFailed."""
+    """One running contender. Calls raise ContenderFailed.
+
+    `start` and `prepare` only ask, so that several contenders may do it side by side; `ready` waits
+    for the answer.
+    """
 
     name: str
     command: Sequence[str]
@@ -45,7 +49,7 @@ class Resident:
     versions: dict[str, str] = field(default_factory=dict)
 
     def start(self, target: Target) -> None:
-        """Start the process and let it get ready."""
+        """Start the process and ask it to get ready."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self._unread, self._children_peak_mb = b"", 0.0
         clean = {k: v for k, v in os.environ.items() if not k.startswith(_HIDDEN)}
@@ -58,18 +62,20 @@ class Resident:
                 stdout=subprocess.PIPE,
                 stderr=log,
             )
-        folder = str(self.folder)
-        self.versions = self._ask({"do": "open", "target": vars(target), "folder": folder})[
-            "versions"
-        ]
+        self._send({"do": "open", "target": vars(target), "folder": str(self.folder)})
 
     def prepare(self, work: Work) -> None:
-        """What it does once for a set of checks."""
-        self._ask({"do": "prepare", "work": work.document()})
+        """Ask for what it does once for a set of checks."""
+        self._send({"do": "prepare", "work": work.document()})
+
+    def ready(self) -> None:
+        """Wait until what was asked last is done."""
+        self.versions |= self._receive().get("versions", {})
 
     def run(self, work: Work) -> Run:
         """One run of prepared work."""
-        answer = self._ask({"do": "run", "work": work.name})
+        self._send({"do": "run", "work": work.name})
+        answer = self._receive()
         self._children_peak_mb = answer["children_peak_mb"]
         findings = tuple(Finding(**finding) for finding in answer["findings"])
         return Run(answer["seconds"], findings)
@@ -83,7 +89,7 @@ class Resident:
         """Let it close, or kill it."""
         if self._process.poll() is None:
             try:
-                self._ask({"do": "close"})
+                self._send({"do": "close"})
                 self._process.wait(STOP_S)
             except (ContenderFailed, subprocess.TimeoutExpired):
                 self._process.kill()
@@ -92,13 +98,15 @@ class Resident:
             if pipe is not None:
                 pipe.close()
 
-    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+    def _send(self, question: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(question).encode() + b"\n")
             self._process.stdin.flush()
         except OSError:
             raise ContenderFailed(self._words("has ended")) from None
+
+    def _receive(self) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(self._line())
         if not answer["ok"]:
             raise ContenderFailed(self._words(answer["error"]))
