@@ -181,6 +181,8 @@ def _read_body(model: type[BaseModel], takes_yaml: bool) -> BaseModel:
     if not isinstance(document, dict):
         raise MalformedDocument("the body is not an object", code="json_not_object")
     try:
+        if kind == "application/json":  # read strictly above: it need not be written again
+            return model.model_validate_json(raw, strict=True)
         return strictly(model, document)
     except ValidationError as error:
         raise invalid_input(error, "the body") from None

@@ -1,125 +1,136 @@
-"""Claims at the API: taking requests into work, storing outcomes, giving back."""
+"""Claims at the API: taking requests into work, keeping and storing them, giving back."""
 
 from __future__ import annotations
 
 import json
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from consumer.jobs import Job
 from consumer.patience import PatientApi
-from consumer.records import Delivery
-from quality.checks import CheckOutcome, CheckRequest
+from quality.checks import CheckOutcome
 from quality.client import ApiClient
 from quality.documents import canonical_json
 from quality.errors import Conflict, InvalidInput, StringXError
 from quality.logs import get_logger
+from quality.rules import RuleSet
 
 log = get_logger(__name__)
 
 MAX_ITEMS = 100
 MAX_BODY_BYTES = 512 * 1024
 """Half of what the API takes by default, since a body is sized before it is made."""
-LONGEST_RUN_S = 120.0
-"""What a run without a limit of its own is expected to take at most."""
+RENEW_AFTER = 1 / 3
+"""The part of a lease after which it is renewed: two more attempts fit in before it ends."""
 
 Item = TypeVar("Item")
 
 
-@dataclass(slots=True)
-class Job:
-    """One request, with all messages in hand that ask for it."""
-
-    id: str
-    request: CheckRequest
-    traceparent: str | None
-    deliveries: list[Delivery]
-
-    def document(self) -> dict[str, Any]:
-        """As claimed."""
-        return {
-            "id": self.id,
-            "request": self.request.document(),
-            "traceparent": self.traceparent,
-        }
-
-
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Claim:
-    """A job that is ours until its lease ends."""
+    """A job that is ours until its lease ends; `rule_set` is None where it is not understood."""
 
     job: Job
     fence: int
     lease_s: float
-    rule_set: dict[str, Any]
-    scope: list[dict[str, Any]]
+    rule_set: RuleSet | None
+    rule_set_hash: str
     time_limit_s: float | None
     asked_at: float
+    """When the lease was asked for, or renewed."""
+    is_lost: bool = False
+    """The API says that it is another's, or nobody's, by now."""
     run_key: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        self.run_key = canonical_json([self.rule_set, self.scope, self.time_limit_s])
+        scope = [predicate.document() for predicate in self.job.request.scope]
+        self.run_key = canonical_json([self.rule_set_hash, scope, self.time_limit_s])
 
     @property
-    def lease_is_short(self) -> bool:
-        """Whether a run that takes its whole time limit would outlive the lease.
-
-        Never in the first third of the lease: one too short for the limit would be renewed for
-        ever.
-        """
-        age = time.monotonic() - self.asked_at
-        limit = LONGEST_RUN_S if self.time_limit_s is None else self.time_limit_s
-        return age > self.lease_s / 3 and age + limit > self.lease_s
+    def is_to_renew(self) -> bool:
+        return time.monotonic() - self.asked_at >= self.lease_s * RENEW_AFTER
 
 
 class ClaimDesk:
-    """Claims, outcomes and releases in bodies that the API takes; remembers what is in hand."""
+    """Claims, outcomes and releases in bodies that the API takes; remembers what is in hand.
 
-    def __init__(self, api: PatientApi, worker: str, *, make_api: Callable[[], ApiClient]) -> None:
-        """`worker` names this process; `make_api` is for its last words, from any thread."""
+    For one thread, but for `renew`, `give_back` and `held`.
+    """
+
+    def __init__(
+        self,
+        api: PatientApi,
+        worker: str,
+        *,
+        make_api: Callable[[], ApiClient],
+        rule_sets_kept: int,
+    ) -> None:
+        """`worker` names this process; `make_api` is for calls that do not wait, from any thread.
+
+        `rule_sets_kept` rule sets, those used last, need not be sent with every claim.
+        """
         self._api = api
         self._worker = worker
         self._make_api = make_api
+        self._rule_sets_kept = rule_sets_kept
+        self._rule_sets: OrderedDict[tuple[Any, ...], tuple[str, RuleSet]] = OrderedDict()
         self._held: dict[str, Claim] = {}
         self._lock = threading.Lock()
 
     def claim(self, jobs: list[Job]) -> Iterator[tuple[Job, Claim | dict[str, Any] | StringXError]]:
         """Claim jobs; yields, in order, the claim, the API's other answer, or why it refused."""
-        documents = [(job, job.document()) for job in jobs]
-        for part in _parts(documents, lambda entry: entry[1]):
+        documents = [(job, json.dumps(job.document()).encode()) for job in jobs]
+        for part in _parts(documents):
             yield from self._claim(part)
 
     def store(
         self, finished: list[tuple[Claim, CheckOutcome]]
     ) -> Iterator[tuple[Claim, CheckOutcome, str | StringXError]]:
         """Post outcomes; yields, in order, what became of each or why the API refused it."""
-        for part in _parts(
-            [(claim, outcome, _posted(claim, outcome)) for claim, outcome in finished],
-            lambda entry: entry[2],
-        ):
+        for part in _parts(_posted(finished)):
             yield from self._store(part)
 
-    def release(self, claims: list[Claim]) -> None:
-        """Give claims back, patiently."""
-        for start in range(0, len(claims), MAX_ITEMS):
-            part = claims[start : start + MAX_ITEMS]
-            self._api.post("/claims/release", self._release_body(part))
+    def forget(self, claim: Claim) -> None:
+        """No longer hold a claim that was lost."""
+        self._let_go([claim])
 
-    def give_back(self) -> None:
-        """Give back everything in hand in one attempt: for a process that ends.
+    def renew(self, api: ApiClient) -> None:
+        """Renew the leases that are a third gone; to be called every so often, from any thread.
+
+        So the lease of a check that runs, or waits for its run, does not end while this process
+        lives and the API answers. Raises what `api` does.
+        """
+        due = [claim for claim in self.held() if claim.is_to_renew and not claim.is_lost]
+        for start in range(0, len(due), MAX_ITEMS):
+            part = due[start : start + MAX_ITEMS]
+            asked_at = time.monotonic()
+            renewed = set(api.post("/claims/renew", _references(part))["renewed"])
+            for claim in part:
+                if claim.job.id in renewed:
+                    claim.asked_at = asked_at
+                elif self._is_held(claim):  # and not stored in this moment
+                    claim.is_lost = True
+                    log.warning("lease_lost", correlation_id=claim.job.id)
+
+    def give_back(self, jobs: list[Job] | None = None) -> None:
+        """Give back the claims of these jobs, or everything in hand, in one attempt.
 
         What does not arrive is taken over by others when the leases end.
         """
-        claims = self.held()
+        ids = None if jobs is None else {job.id for job in jobs}
+        claims = [claim for claim in self.held() if ids is None or claim.job.id in ids]
         if not claims:
             return
+        self._let_go(claims)
         api = self._make_api()
         try:
             for start in range(0, len(claims), MAX_ITEMS):
-                body = self._release_body(claims[start : start + MAX_ITEMS])
-                api.post("/claims/release", body)
+                part = claims[start : start + MAX_ITEMS]
+                api.post("/claims/release", _references(part))
             log.info("claims_given_back", count=len(claims))
         except StringXError as error:
             log.warning("claims_not_given_back", count=len(claims), error=str(error))
@@ -132,12 +143,13 @@ class ClaimDesk:
             return list(self._held.values())
 
     def _claim(
-        self, part: list[tuple[Job, dict[str, Any]]]
+        self, part: list[tuple[Job, bytes]]
     ) -> Iterator[tuple[Job, Claim | dict[str, Any] | StringXError]]:
         asked_at = time.monotonic()
-        body = {"worker": self._worker, "requests": [document for _, document in part]}
+        known = self._known([job for job, _ in part])
+        head = json.dumps({"worker": self._worker, "known_rule_sets": list(known)})
         try:
-            answers = self._api.post("/claims", body)["claims"]
+            answer = self._api.post("/claims", _listed(head, "requests", part))
         except (InvalidInput, Conflict) as error:
             if len(part) == 1:
                 yield part[0][0], error
@@ -145,49 +157,65 @@ class ClaimDesk:
             for half in _halves(part):  # find the one at fault
                 yield from self._claim(half)
             return
-        for (job, _), answer in zip(part, answers, strict=True):
-            if answer["outcome"] != "claimed":
-                yield job, answer
+        sets: dict[str, RuleSet | None] = {**known}
+        sets |= {key: _rule_set(document) for key, document in answer["rule_sets"].items()}
+        for (job, _), one in zip(part, answer["claims"], strict=True):
+            if one["outcome"] != "claimed":
+                yield job, one
                 continue
+            key = str(one["rule_set_hash"])
             claim = Claim(
                 job,
-                int(answer["fence"]),
-                float(answer["lease_s"]),
-                answer["rule_set"],
-                answer["scope"],
-                answer.get("time_limit_s"),
+                int(one["fence"]),
+                float(one["lease_s"]),
+                sets[key],
+                key,
+                one.get("time_limit_s"),
                 asked_at,
             )
+            self._keep(job, key, claim.rule_set)
             with self._lock:
                 self._held[job.id] = claim
             yield job, claim
 
     def _store(
-        self, part: list[tuple[Claim, CheckOutcome, dict[str, Any]]]
+        self, part: list[tuple[tuple[Claim, CheckOutcome], bytes]]
     ) -> Iterator[tuple[Claim, CheckOutcome, str | StringXError]]:
         try:
-            body = {"outcomes": [document for _, _, document in part]}
-            answers = self._api.post("/outcomes", body)["outcomes"]
+            answers = self._api.post("/outcomes", _listed("{}", "outcomes", part))["outcomes"]
         except (InvalidInput, Conflict) as error:
             if len(part) > 1:
                 for half in _halves(part):
                     yield from self._store(half)
                 return
-            claim, outcome, _ = part[0]
+            claim, outcome = part[0][0]
             smaller = _smaller(outcome, error)
             if smaller is None:
                 self._let_go([claim])
                 yield claim, outcome, error
             else:
-                yield from self._store([(claim, smaller, _posted(claim, smaller))])
+                yield from self._store(_posted([(claim, smaller)]))
             return
-        self._let_go([claim for claim, _, _ in part])
-        for (claim, outcome, _), answer in zip(part, answers, strict=True):
+        self._let_go([claim for (claim, _), _ in part])
+        for ((claim, outcome), _), answer in zip(part, answers, strict=True):
             yield claim, outcome, str(answer["result"])
 
-    def _release_body(self, claims: list[Claim]) -> dict[str, Any]:
-        self._let_go(claims)
-        return {"claims": [{"id": claim.job.id, "fence": claim.fence} for claim in claims]}
+    def _known(self, jobs: list[Job]) -> dict[str, RuleSet]:
+        """By hash, the rule sets that requests like these had when they were last claimed."""
+        found = [self._rule_sets.get(_subject(job)) for job in jobs]
+        return dict(entry for entry in found if entry is not None)
+
+    def _keep(self, job: Job, key: str, rule_set: RuleSet | None) -> None:
+        if rule_set is None:
+            return
+        self._rule_sets[_subject(job)] = key, rule_set
+        self._rule_sets.move_to_end(_subject(job))
+        while len(self._rule_sets) > self._rule_sets_kept:
+            self._rule_sets.popitem(last=False)
+
+    def _is_held(self, claim: Claim) -> bool:
+        with self._lock:
+            return self._held.get(claim.job.id) is claim
 
     def _let_go(self, claims: list[Claim]) -> None:
         with self._lock:
@@ -195,12 +223,37 @@ class ClaimDesk:
                 self._held.pop(claim.job.id, None)
 
 
-def _posted(claim: Claim, outcome: CheckOutcome) -> dict[str, Any]:
-    return {
-        "id": claim.job.id,
-        "fence": claim.fence,
-        "outcome": outcome.model_dump(mode="json"),
-    }
+def _subject(job: Job) -> tuple[Any, ...]:
+    """What decides, with the rules as they stand, which of them are run."""
+    return *job.table, job.request.select
+
+
+def _rule_set(document: Any) -> RuleSet | None:
+    """None for one that this version does not understand."""
+    try:
+        return RuleSet.from_document(document)
+    except (ValueError, KeyError, TypeError) as error:
+        log.error("rule_set_not_understood", faults=str(error))
+        return None
+
+
+def _references(claims: list[Claim]) -> dict[str, Any]:
+    return {"claims": [{"id": claim.job.id, "fence": claim.fence} for claim in claims]}
+
+
+def _posted(
+    finished: list[tuple[Claim, CheckOutcome]],
+) -> list[tuple[tuple[Claim, CheckOutcome], bytes]]:
+    """As posted; an outcome that several claims share is written once."""
+    written: dict[int, bytes] = {}
+    posted = []
+    for claim, outcome in finished:
+        if id(outcome) not in written:
+            written[id(outcome)] = outcome.model_dump_json(exclude_defaults=True).encode()
+        head = json.dumps({"id": claim.job.id, "fence": claim.fence})
+        body = b'%s,"outcome":%s}' % (head[:-1].encode(), written[id(outcome)])
+        posted.append(((claim, outcome), body))
+    return posted
 
 
 def _smaller(outcome: CheckOutcome, error: StringXError) -> CheckOutcome | None:
@@ -214,11 +267,17 @@ def _smaller(outcome: CheckOutcome, error: StringXError) -> CheckOutcome | None:
     return outcome.model_copy(update={"results": (), "error_code": "outcome_refused", "error": why})
 
 
-def _parts(items: list[Item], document: Any) -> Iterator[list[Item]]:
-    part: list[Item] = []
+def _listed(head: str, name: str, items: list[tuple[Any, bytes]]) -> bytes:
+    """The JSON object `head` with one field more: the list of these documents."""
+    listed = b'"%s":[%s]}' % (name.encode(), b",".join(document for _, document in items))
+    return head[:-1].encode() + (b"," if head != "{}" else b"") + listed
+
+
+def _parts(items: list[tuple[Item, bytes]]) -> Iterator[list[tuple[Item, bytes]]]:
+    part: list[tuple[Item, bytes]] = []
     size = 0
     for item in items:
-        bytes_ = len(json.dumps(document(item)))
+        bytes_ = len(item[1])
         if part and (len(part) == MAX_ITEMS or size + bytes_ > MAX_BODY_BYTES):
             yield part
             part, size = [], 0

@@ -9,19 +9,25 @@ import time
 from collections import deque
 from collections.abc import Iterable
 
+from consumer.lanes import Lanes
 from consumer.records import Delivery, Partition
 
 
 class Inbox:
-    """A bounded queue in the order of arrival, with deliveries put off until a time beside it."""
+    """A bounded queue in the order of arrival, with deliveries put off until a time beside it.
 
-    def __init__(self, max_messages: int, max_bytes: int) -> None:
+    What was taken and waits in `lanes` still counts against the bounds.
+    """
+
+    def __init__(self, max_messages: int, max_bytes: int, lanes: Lanes) -> None:
         self._max_messages = max_messages
         self._max_bytes = max_bytes
+        self._lanes = lanes
         self._queue: deque[Delivery] = deque()
         self._later: list[tuple[float, int, Delivery]] = []
         self._bytes = 0
         self._counter = itertools.count()
+        self._nudged = False
         self._closed = False
         self._changed = threading.Condition()
 
@@ -40,8 +46,12 @@ class Inbox:
             self._bytes += delivery.record.bytes
             self._changed.notify()
 
-    def take(self, limit: int) -> list[Delivery]:
-        """Up to `limit` deliveries, waiting for the first; [] once the inbox is closed."""
+    def take(self, limit: int, wait_s: float | None = None) -> list[Delivery]:
+        """Up to `limit` deliveries, waiting for the first.
+
+        [] after `wait_s`, when nudged, and once the inbox is closed.
+        """
+        until = None if wait_s is None else time.monotonic() + wait_s
         with self._changed:
             while not self._closed:
                 now = time.monotonic()
@@ -53,12 +63,23 @@ class Inbox:
                 if taken:
                     self._bytes -= sum(delivery.record.bytes for delivery in taken)
                     return taken
-                self._changed.wait(self._later[0][0] - now if self._later else None)
+                if self._nudged or (until is not None and until <= now):
+                    self._nudged = False
+                    return []
+                moments = [moment for moment in (until, self._next_due) if moment is not None]
+                self._changed.wait(min(moments) - now if moments else None)
             return []
+
+    def nudge(self) -> None:
+        """Have who takes look up: something else than a message came."""
+        with self._changed:
+            self._nudged = True
+            self._changed.notify()
 
     def drop(self, partitions: Iterable[Partition]) -> None:
         """Forget what waits of these partitions: another worker reads it again."""
         gone = set(partitions)
+        self._lanes.drop(gone)
         with self._changed:
             self._queue = deque(kept for kept in self._queue if not _is_of(kept, gone))
             self._later = [kept for kept in self._later if not _is_of(kept[2], gone)]
@@ -73,6 +94,10 @@ class Inbox:
             self._changed.notify_all()
 
     @property
+    def closed(self) -> bool:
+        return self._closed
+
+    @property
     def full(self) -> bool:
         """Time to pause the partitions."""
         return self._is_above(1.0)
@@ -82,10 +107,16 @@ class Inbox:
         """False: room enough to resume them."""
         return self._is_above(0.5)
 
+    @property
+    def _next_due(self) -> float | None:
+        return self._later[0][0] if self._later else None
+
     def _is_above(self, share: float) -> bool:
+        messages, bytes_ = self._lanes.size
         with self._changed:
-            messages = len(self._queue) + len(self._later)
-            return messages >= self._max_messages * share or self._bytes >= self._max_bytes * share
+            messages += len(self._queue) + len(self._later)
+            bytes_ += self._bytes
+            return messages >= self._max_messages * share or bytes_ >= self._max_bytes * share
 
 
 def _is_of(delivery: Delivery, partitions: set[Partition]) -> bool:

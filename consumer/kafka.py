@@ -52,8 +52,11 @@ def consumer_config(kafka: KafkaSettings, hooks: Config) -> Config:
     """librdkafka's settings of the consumer; `hooks` are its callbacks.
 
     Offsets are committed by hand, after the result is stored. The poll interval is generous
-    because the loop polls through long checks: only a dead process exceeds it.
+    because the loop polls through long checks: only a dead process exceeds it. Kafka answers a
+    waiting fetch when a message comes; the embedded broker, which manual assignment is for, looks
+    again only after a part of the time that it may wait.
     """
+    wait_ms = kafka.fetch_wait_ms or (20 if kafka.assignment == "manual" else 500)
     return {
         **client_config(kafka, "stringx-consumer"),
         "group.id": kafka.group,
@@ -66,6 +69,7 @@ def consumer_config(kafka: KafkaSettings, hooks: Config) -> Config:
         "heartbeat.interval.ms": max(1, round(kafka.session_timeout_s * 1000 / 5)),
         "max.poll.interval.ms": max(300_000, round(kafka.session_timeout_s * 1000)),
         "queued.max.messages.kbytes": 16_384,
+        "fetch.wait.max.ms": wait_ms,
         "topic.metadata.refresh.interval.ms": 30_000,
         "statistics.interval.ms": 2_000,
         **hooks,

@@ -13,17 +13,20 @@ from typing import Any
 from confluent_kafka import KafkaException
 
 from consumer.backoff import Backoff
-from consumer.batch import BatchWorker, Engine
+from consumer.batch import BatchWorker
 from consumer.claims import ClaimDesk
 from consumer.dead_letters import DeadLetterWriter
 from consumer.health import Health
 from consumer.inbox import Inbox
 from consumer.kafka import Cluster, MakeConsumer, MakeProducer, producer_config
+from consumer.lanes import Lanes
 from consumer.metrics import Metrics
 from consumer.offsets import OffsetTracker
-from consumer.patience import PatientApi, Stopping
+from consumer.patience import PatientApi
 from consumer.polling import KafkaFailed, PollingLoop
 from consumer.portal import DocumentationEngine, Portal
+from consumer.reading import Reader
+from consumer.runs import Engine, Runs
 from consumer.watchdog import watch
 from consumer.web import Site, WebServer
 from quality.client import ApiClient
@@ -36,6 +39,7 @@ log = get_logger(__name__)
 EXIT_SOFTWARE = 70  # sysexits.h: librdkafka gave up
 BUFFERED_BATCHES = 4
 PROBE_S = 5.0
+RENEW_TICK_S = 0.5
 CANCEL_S = 4.0
 LAST_WORDS_S = 10.0
 """Of the time to stop in, what is kept for giving back, committing and leaving the group."""
@@ -64,7 +68,8 @@ class Service:
         self.health = Health()
         self.engine = engine
         self._make_api = make_api
-        self.inbox = Inbox(settings.batch_size * BUFFERED_BATCHES, settings.buffer_bytes)
+        lanes = Lanes()
+        self.inbox = Inbox(settings.batch_size * BUFFERED_BATCHES, settings.buffer_bytes, lanes)
         self.tracker = OffsetTracker()
         self.producer = make_producer(producer_config(kafka))
         self.cluster = Cluster(kafka)
@@ -76,7 +81,9 @@ class Service:
             health=self.health,
         )
         worker = f"{socket.gethostname()}-{os.getpid()}"
-        self.desk = ClaimDesk(api, worker, make_api=make_api)
+        self.desk = ClaimDesk(
+            api, worker, make_api=make_api, rule_sets_kept=settings.rule_sets_kept
+        )
         writer = DeadLetterWriter(
             self.producer,
             kafka.dead_letter_topic,
@@ -85,15 +92,24 @@ class Service:
         )
         self.batches = BatchWorker(
             desk=self.desk,
-            engine=engine,
+            reader=Reader(lambda: self.cluster.id, kafka.max_message_bytes),
+            runs=Runs(
+                engine,
+                self.metrics,
+                threads=settings.consumer_checks,
+                stopping=self.stop.is_set,
+                aborted=self.abort.is_set,
+                on_done=self.inbox.nudge,
+                on_free=lanes.free,
+            ),
             inbox=self.inbox,
+            lanes=lanes,
             tracker=self.tracker,
             metrics=self.metrics,
             stopping=self.stop.is_set,
             aborted=self.abort.is_set,
             write_letters=lambda letters: writer.write(letters, self.stop),
-            cluster_id=lambda: self.cluster.id,
-            max_message_bytes=kafka.max_message_bytes,
+            batch_size=settings.batch_size,
             retry_max_s=settings.retry_max_s,
         )
         self.portal = Portal(
@@ -137,6 +153,7 @@ class Service:
         ended = threading.Event()
         watch(self.health, self.settings.watchdog_s, ended)
         threading.Thread(target=self._probe, name="probe", daemon=True).start()
+        threading.Thread(target=self._renew, args=(ended,), name="renew", daemon=True).start()
         if self.settings.portal:
             self.portal.start()
         self._worker.start()
@@ -176,21 +193,26 @@ class Service:
                 self.stop.wait(min(backoff.next(), self.settings.watchdog_s / 4))
 
     def _work(self) -> None:
-        """The worker thread: batch after batch. A fault of our own costs time, never a message."""
+        """The worker thread."""
         backoff = Backoff(self.settings.retry_max_s)
-        while deliveries := self.inbox.take(self.settings.batch_size):
+        while not self.inbox.closed:
             try:
-                self.batches.work(deliveries)
-                backoff.reset()
-            except Stopping:
+                self.batches.run()
                 return
             except Exception:
-                log.exception("batch_failed", messages=len(deliveries))
-                wait_s = backoff.next()
-                for delivery in deliveries:
-                    if not delivery.ticket.done:
-                        self.inbox.put_off(delivery, wait_s)
-                self.desk.give_back()
+                log.exception("worker_failed")
+                self.stop.wait(backoff.next())
+
+    def _renew(self, ended: threading.Event) -> None:
+        """Keep the leases of what is in hand, until the very end."""
+        api = self._make_api()
+        while not ended.wait(RENEW_TICK_S):
+            try:
+                self.desk.renew(api)
+            except StringXError as error:
+                log.warning("leases_not_renewed", error=str(error))
+            except Exception:
+                log.exception("renewing_failed")
 
     def _probe(self) -> None:
         """Ask for the API while there is no work to show whether it is there."""
@@ -219,8 +241,7 @@ class Service:
             if time.monotonic() - began > patience:
                 break
             self.polling.keep_alive()
-        self.abort.set()
-        closing = _background(self.engine.close)  # cancels a run on the target, too
+        closing = _background(self._cancel_runs)
         if self._worker.is_alive():
             log.warning("check_given_up", claims=len(self.desk.held()))
             self._worker.join(CANCEL_S)
@@ -234,6 +255,11 @@ class Service:
         if leaving.is_alive() or closing.is_alive() or self._worker.is_alive():
             log.warning("end_forced", kafka=leaving.is_alive(), engine=closing.is_alive())
             os._exit(0)  # a hanging close (librdkafka #3740) must not hold up the end
+
+    def _cancel_runs(self) -> None:
+        """End the checks in hand, on their targets too; what they say from now on is not stored."""
+        self.abort.set()
+        self.engine.close()
 
 
 def _background(call: Callable[[], Any]) -> threading.Thread:

@@ -5,9 +5,12 @@ One request is one attempt; who calls decides whether and when to try again, by 
 
 from __future__ import annotations
 
+import json as json_
 from typing import Any
+from urllib.parse import urlencode
 
-import requests
+import urllib3
+from urllib3.exceptions import HTTPError
 
 from quality.errors import Conflict, Fault, InvalidInput, NotFound, StringXError, Unavailable
 from quality.settings import ClientSettings
@@ -23,76 +26,90 @@ class ApiClient:
     """`get`, `post`, `put`, `patch` and `delete` below `/api/v1`; each returns the JSON answer.
 
     Raises Unavailable (no connection, time-out, 408, 429, 5xx), NotFound, Conflict, Unauthorized,
-    or InvalidInput with the faults that the API named. Not safe to share between threads.
+    or InvalidInput with the faults that the API named. A body given as bytes is sent as it is.
+    Connections are kept; no proxy of the environment gets our token. Not safe to share between
+    threads.
     """
 
     def __init__(self, settings: ClientSettings) -> None:
         self._base = settings.api_url.rstrip("/") + "/api/v1"
-        self._timeout = settings.api_timeout_s
-        self._session = requests.Session()
-        self._session.trust_env = False  # a proxy or .netrc must not get our token
+        self._pool = urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=settings.api_timeout_s, read=settings.api_timeout_s),
+            retries=False,
+        )
+        self._headers = {"Accept": "application/json"}
         if settings.api_token is not None:
-            self._session.headers["Authorization"] = (
-                f"Bearer {settings.api_token.get_secret_value()}"
-            )
+            token = settings.api_token.get_secret_value()
+            self._headers["Authorization"] = f"Bearer {token}"
 
     def get(self, path: str, params: dict[str, Any] | None = None) -> Any:
-        return self._call("GET", path, params=params)
+        return self._call("GET", f"{path}?{urlencode(params, doseq=True)}" if params else path)
 
     def post(self, path: str, json: Any) -> Any:
-        return self._call("POST", path, json=json)
+        return self._call("POST", path, json)
 
     def put(self, path: str, json: Any) -> Any:
-        return self._call("PUT", path, json=json)
+        return self._call("PUT", path, json)
 
     def patch(self, path: str, json: Any) -> Any:
-        return self._call("PATCH", path, json=json)
+        return self._call("PATCH", path, json)
 
     def delete(self, path: str) -> Any:
         return self._call("DELETE", path)
 
     def close(self) -> None:
-        self._session.close()
+        self._pool.clear()
 
-    def _call(self, method: str, path: str, **kwargs: Any) -> Any:
+    def _call(self, method: str, path: str, json: Any = None) -> Any:
+        headers, body = self._headers, None
+        if json is not None:
+            headers = {**headers, "Content-Type": "application/json"}
+            body = json if isinstance(json, bytes) else _encoded(json)
         try:
-            answer = self._session.request(
-                method, self._base + path, timeout=self._timeout, allow_redirects=False, **kwargs
+            answer = self._pool.request(
+                method, self._base + path, body=body, headers=headers, redirect=False
             )
-        except requests.RequestException as error:
+        except (HTTPError, OSError) as error:
             raise Unavailable(
                 f"the API at {self._base} does not answer ({type(error).__name__})",
                 code="api_unreachable",
             ) from None
-        if answer.ok:
-            return _json(answer) if answer.content else None
+        if 200 <= answer.status < 300:
+            return _json(answer) if answer.data else None
         raise _error(answer)
 
 
-def _json(answer: requests.Response) -> Any:
+def _encoded(document: Any) -> bytes:
     try:
-        return answer.json()
+        return json_.dumps(document, allow_nan=False, separators=(",", ":")).encode()
+    except ValueError as error:
+        raise InvalidInput(f"cannot be sent as JSON: {error}", code="json_number") from None
+
+
+def _json(answer: urllib3.BaseHTTPResponse) -> Any:
+    try:
+        return json_.loads(answer.data)
     except ValueError:
         raise Unavailable("the API's answer is no JSON", code="api_unreachable") from None
 
 
-def _error(answer: requests.Response) -> StringXError:
+def _error(answer: urllib3.BaseHTTPResponse) -> StringXError:
     try:
-        problem = answer.json()
+        problem = json_.loads(answer.data)
     except ValueError:
         problem = None
     problem = problem if isinstance(problem, dict) else {}
-    message = str(problem.get("detail") or f"the API answered {answer.status_code}")
-    code = str(problem.get("code") or f"http_{answer.status_code}")
-    if answer.status_code in (408, 429) or answer.status_code >= 500:
+    message = str(problem.get("detail") or f"the API answered {answer.status}")
+    code = str(problem.get("code") or f"http_{answer.status}")
+    if answer.status in (408, 429) or answer.status >= 500:
         seconds = answer.headers.get("Retry-After", "")
         wait = min(float(seconds), 300.0) if seconds.isdigit() else 5.0
         return Unavailable(message, code=code, retry_after_s=wait)
-    if answer.status_code in (401, 403):
+    if answer.status in (401, 403):
         return Unauthorized(message, code=code)
-    if answer.status_code == 404:
+    if answer.status == 404:
         return NotFound(message, code=code)
-    if answer.status_code == 409:
+    if answer.status == 409:
         return Conflict(message, code=code)
     faults = [
         Fault(str(item.get("path", "")), str(item.get("code", "")), str(item.get("message", "")))

@@ -6,7 +6,6 @@ Limits are PostgreSQL's: an identifier has 63 bytes at most.
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -21,8 +20,11 @@ def clean_text(value: str) -> str:
     """Refuse what PostgreSQL cannot store: NUL and lone surrogates."""
     if "\x00" in value:
         raise ValueError("must not contain the NUL character")
-    if any(unicodedata.category(c) == "Cs" for c in value if "\ud800" <= c <= "\udfff"):
-        raise ValueError("contains a lone surrogate, which is no valid Unicode text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("contains a lone surrogate, which is no valid Unicode text") from None
     return value
 
 

@@ -48,6 +48,9 @@ class KafkaSettings(_Settings):
     partitions: Annotated[int, Field(ge=1, le=1000)] = 4
     replication: Annotated[int, Field(ge=1, le=9)] = 1
     session_timeout_s: Seconds = 15.0
+    fetch_wait_ms: Annotated[int, Field(ge=1, le=60_000)] | None = Field(
+        default=None, description="500, but 20 with manual assignment"
+    )
     delivery_timeout_s: Seconds = 30.0
     max_message_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
     security_protocol: str | None = None
@@ -122,6 +125,9 @@ class ConsumerSettings(ProcessSettings):
     consumer_host: str = "127.0.0.1"
     consumer_port: Port = 8001
     batch_size: Annotated[int, Field(ge=1, le=500)] = 50
+    consumer_checks: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=4, description="checks at a time, each of another table"
+    )
     buffer_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024
     poll_s: Seconds = 0.2
     commit_interval_s: Seconds = 1.0

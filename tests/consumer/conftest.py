@@ -16,10 +16,13 @@ from consumer.claims import ClaimDesk
 from consumer.dead_letters import Reason
 from consumer.health import Health
 from consumer.inbox import Inbox
+from consumer.lanes import Lanes
 from consumer.metrics import Metrics
 from consumer.offsets import OffsetTracker
 from consumer.patience import PatientApi
+from consumer.reading import Reader
 from consumer.records import Delivery, Record
+from consumer.runs import Runs
 from quality.checks import CheckOutcome
 from quality.client import ApiClient
 from quality.predicates import Predicate
@@ -28,6 +31,7 @@ from quality.settings import ClientSettings
 from tests.consumer.contract_api import ContractApi
 
 TOPIC = "requests"
+KEPT_RULE_SETS = 2
 
 
 class RecordingEngine:
@@ -41,7 +45,7 @@ class RecordingEngine:
     def run(
         self, rule_set: RuleSet, scope: tuple[Predicate, ...], time_limit_s: float | None
     ) -> CheckOutcome:
-        self.runs.append((str(rule_set.table), scope, time_limit_s))
+        self.runs.append((str(rule_set.table), tuple(scope), time_limit_s))
         self.on_run()
         if self.fails is not None:
             raise self.fails
@@ -61,6 +65,7 @@ class Bench:
     api: ContractApi
     engine: RecordingEngine
     worker: BatchWorker
+    client: ApiClient
     inbox: Inbox
     tracker: OffsetTracker
     metrics: Metrics
@@ -84,11 +89,22 @@ class Bench:
         return self.deliver(json.dumps(whole).encode())
 
     def work(self, *deliveries: Delivery) -> None:
-        self.worker.work(list(deliveries))
+        """Take messages as far as they go now."""
+        for delivery in deliveries:
+            self.inbox.put(delivery)
+        self.drain()
 
     def drain(self) -> None:
-        """Work off what was put off and is due."""
-        self.worker.work(self.inbox.take(500))
+        """Work off what waits, from the next message on that is due."""
+        self.worker.turn()
+        while not self.worker.is_idle:
+            self.worker.turn()
+
+    def work_to_the_end(self, *deliveries: Delivery) -> None:
+        """As the process does it: until it is told to stop, and what is left to do then."""
+        for delivery in deliveries:
+            self.inbox.put(delivery)
+        self.worker.run()
 
     @property
     def position(self) -> int:
@@ -114,7 +130,8 @@ def contract_api() -> Iterator[ContractApi]:
 def bench(contract_api: ContractApi) -> Bench:
     settings = ClientSettings(api_url=contract_api.url)
     stop, abort, metrics, health = threading.Event(), threading.Event(), Metrics(), Health()
-    inbox, tracker, engine = Inbox(1000, 10**9), OffsetTracker(), RecordingEngine()
+    lanes, tracker, engine = Lanes(), OffsetTracker(), RecordingEngine()
+    inbox = Inbox(1000, 10**9, lanes)
     api = PatientApi(
         ApiClient(settings), retry_max_s=0.01, stop=stop, metrics=metrics, health=health
     )
@@ -127,19 +144,40 @@ def bench(contract_api: ContractApi) -> Bench:
         return [fault for _ in given]
 
     worker = BatchWorker(
-        desk=ClaimDesk(api, "test-1", make_api=lambda: ApiClient(settings)),
-        engine=engine,
+        desk=ClaimDesk(
+            api, "test-1", make_api=lambda: ApiClient(settings), rule_sets_kept=KEPT_RULE_SETS
+        ),
+        reader=Reader(lambda: "cluster-1", 256 * 1024),
+        runs=Runs(
+            engine,
+            metrics,
+            threads=4,
+            stopping=stop.is_set,
+            aborted=abort.is_set,
+            on_done=inbox.nudge,
+            on_free=lanes.free,
+        ),
         inbox=inbox,
+        lanes=lanes,
         tracker=tracker,
         metrics=metrics,
         stopping=stop.is_set,
         aborted=abort.is_set,
         write_letters=write_letters,
-        cluster_id=lambda: "cluster-1",
-        max_message_bytes=256 * 1024,
+        batch_size=500,
         retry_max_s=0.01,
     )
     bench = Bench(
-        contract_api, engine, worker, inbox, tracker, metrics, health, stop, abort, letters
+        contract_api,
+        engine,
+        worker,
+        ApiClient(settings),
+        inbox,
+        tracker,
+        metrics,
+        health,
+        stop,
+        abort,
+        letters,
     )
     return bench

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import threading
 from collections.abc import Callable
@@ -26,6 +27,7 @@ class ContractApi:
         self.refuse: Callable[[str, Any], Answer | None] = lambda path, body: None
         self.requests: dict[str, dict[str, Any]] = {}
         self.results: dict[str, list[dict[str, Any]]] = {}
+        self.rule_sets: dict[str, dict[str, Any]] = {}
         self.lease_s = 180.0
         self.time_limit_s: float | None = 120.0
         self._lock = threading.Lock()
@@ -53,7 +55,14 @@ class ContractApi:
             if refused is not None:
                 return refused
             if path == "/claims":
-                return 200, {"claims": [self._claim(item) for item in body["requests"]]}, {}
+                claims = [self._claim(item) for item in body["requests"]]
+                hashes = {claim["rule_set_hash"] for claim in claims if "rule_set_hash" in claim}
+                unknown = hashes - set(body.get("known_rule_sets", []))
+                sets = {key: self.rule_sets[key] for key in unknown}
+                return 200, {"claims": claims, "rule_sets": sets}, {}
+            if path == "/claims/renew":
+                renewed = [item["id"] for item in body["claims"] if self._is_held(item)]
+                return 200, {"renewed": renewed, "lease_s": self.lease_s}, {}
             if path == "/claims/release":
                 released = sum(self._release(item) for item in body["claims"])
                 return 200, {"released": released}, {}
@@ -76,21 +85,27 @@ class ContractApi:
             return {"id": item["id"], "outcome": "busy", "retry_after_s": 0.05}
         stored["state"] = "running"
         stored["fence"] += 1
+        rule_set = {**RULE_SET, "table": item["request"]["table"]}
+        key = hashlib.sha256(json.dumps(rule_set).encode()).hexdigest()
+        self.rule_sets[key] = rule_set
         return {
             "id": item["id"],
             "outcome": "claimed",
             "fence": stored["fence"],
             "lease_s": self.lease_s,
             "time_limit_s": self.time_limit_s,
-            "rule_set": {**RULE_SET, "table": item["request"]["table"]},
+            "rule_set_hash": key,
             "scope": item["request"].get("scope", []),
         }
 
-    def _release(self, item: dict[str, Any]) -> bool:
+    def _is_held(self, item: dict[str, Any]) -> bool:
         stored = self.requests[item["id"]]
-        if stored["state"] != "running" or stored["fence"] != item["fence"]:
+        return stored["state"] == "running" and stored["fence"] == item["fence"]
+
+    def _release(self, item: dict[str, Any]) -> bool:
+        if not self._is_held(item):
             return False
-        stored["state"] = "received"
+        self.requests[item["id"]]["state"] = "received"
         return True
 
     def _store(self, item: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ ENVIRONMENT = PROJECT / "deploy" / "postman" / "stringx.postman_environment.json
 FOR_WORKERS = {
     ("POST", "/api/v1/claims"),
     ("POST", "/api/v1/claims/release"),
+    ("POST", "/api/v1/claims/renew"),
     ("POST", "/api/v1/outcomes"),
 }
 

@@ -1,0 +1,150 @@
+"""Runs of the engine, a few at a time: the claims of one table one after the other."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from consumer.claims import Claim
+from consumer.jobs import Table
+from consumer.metrics import Metrics
+from quality.checks import CheckOutcome, failed_outcome
+from quality.errors import StringXError
+from quality.logs import get_logger
+from quality.predicates import Predicate
+from quality.rules import RuleSet
+
+log = get_logger(__name__)
+
+
+class Engine(Protocol):
+    """What of `quality.engine` is used here."""
+
+    def run(
+        self, rule_set: RuleSet, scope: Sequence[Predicate], time_limit_s: float | None
+    ) -> CheckOutcome: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A claim that was run; without an outcome, one that was not (its lease was lost)."""
+
+    claim: Claim
+    outcome: CheckOutcome | None
+    at: float
+
+
+class Runs:
+    """Threads that run claims; what they found is fetched by `done`. They end with the process."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        metrics: Metrics,
+        *,
+        threads: int,
+        stopping: Callable[[], bool],
+        aborted: Callable[[], bool],
+        on_done: Callable[[], None],
+        on_free: Callable[[Table], None],
+    ) -> None:
+        """`on_free` hears of each table whose claims are all run, `on_done` of every run.
+
+        Once `stopping`, no run begins; what ends once `aborted` was cancelled and says nothing
+        about the data.
+        """
+        self._engine = engine
+        self._metrics = metrics
+        self._stopping = stopping
+        self._aborted = aborted
+        self._on_done = on_done
+        self._on_free = on_free
+        self._queue: queue.SimpleQueue[list[list[Claim]]] = queue.SimpleQueue()
+        self._done: list[Done] = []
+        self._waiting = 0
+        self._running = 0
+        self._lock = threading.Lock()
+        for number in range(threads):
+            threading.Thread(target=self._work, name=f"run-{number}", daemon=True).start()
+
+    def start(self, claims: list[Claim]) -> None:
+        """Run the claims of one table; those with equal rules, scope and time limit share a run."""
+        shared: dict[bytes, list[Claim]] = {}
+        for claim in claims:
+            shared.setdefault(claim.run_key, []).append(claim)
+        with self._lock:
+            self._waiting += len(claims)
+        self._queue.put(list(shared.values()))
+
+    def done(self) -> list[Done]:
+        """What was run since the last call, in the order in which it ended."""
+        with self._lock:
+            done, self._done = self._done, []
+        return done
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing waits or runs, and everything that was run was fetched."""
+        with self._lock:
+            return not (self._waiting or self._running or self._done)
+
+    @property
+    def waiting(self) -> int:
+        """Claims whose run has not begun."""
+        with self._lock:
+            return self._waiting
+
+    @property
+    def running(self) -> int:
+        """Runs that go on now."""
+        with self._lock:
+            return self._running
+
+    def _work(self) -> None:
+        while True:
+            groups = self._queue.get()
+            for number, claims in enumerate(groups, 1):
+                self._run(claims)
+                if number == len(groups):
+                    self._on_free(claims[0].job.table)
+                self._on_done()
+
+    def _run(self, claims: list[Claim]) -> None:
+        with self._lock:
+            self._waiting -= len(claims)
+            if self._stopping():
+                return
+            self._running += 1
+        lost = [claim for claim in claims if claim.is_lost]
+        held = [claim for claim in claims if claim not in lost]
+        outcome = self._outcome(held[0]) if held else None
+        now = time.monotonic()
+        with self._lock:
+            self._running -= 1
+            if not self._aborted():
+                self._done += [Done(claim, outcome, now) for claim in held]
+                self._done += [Done(claim, None, now) for claim in lost]
+
+    def _outcome(self, claim: Claim) -> CheckOutcome:
+        started_at, started = datetime.now(UTC), time.monotonic()
+        try:
+            if claim.rule_set is not None:
+                scope = claim.job.request.scope
+                return self._engine.run(claim.rule_set, scope, claim.time_limit_s)
+            code, message = "rule_set_invalid", "the worker does not understand the rule set"
+        except StringXError as error:
+            log.error("engine_failed", correlation_id=claim.job.id, error=str(error))
+            code, message = error.code, str(error)
+        except Exception:
+            log.exception("engine_failed", correlation_id=claim.job.id)
+            code, message = "engine", "the engine failed; the worker's log says how"
+        finally:
+            self._metrics.engine_seconds.observe(time.monotonic() - started)
+        return failed_outcome(claim.rule_set_hash, code, message, started_at, datetime.now(UTC))
