@@ -10,7 +10,6 @@ from tests.differential.cases import Case, Relation, generic, numbered
 MANY = Relation("shop", "many")
 FINE = Relation("shop", "fine")
 ORDERS = Relation("shop", "orders")
-NOTHING = Relation("shop", "nothing")
 CUSTOMERS = Relation("shop", "customers")
 
 THRESHOLDS = (
@@ -148,8 +147,8 @@ def cases() -> list[Case]:
 
 
 def _severities() -> Iterator[Case]:
-    for relation, column in ((MANY, "n"), (FINE, "id"), (NOTHING, "id")):
-        for severity in ("error", "warn", "ERROR", "WARN", "Error", "wArN"):
+    for relation, column in ((MANY, "n"), (FINE, "id")):
+        for severity in ("error", "warn", "ERROR", "wArN"):
             for thresholds in (
                 {},
                 {"warn_if": "> 1000"},
@@ -208,8 +207,9 @@ def _wheres() -> Iterator[Case]:
     for number, where in enumerate(WHERES):
         config = {"where": where}
         yield generic("not_null", MANY, "n", config=config, judged="either")
-        yield generic("unique", MANY, "word", config=config, judged="either")
-        if number % 2:
+        if number % 3 == 0:
+            yield generic("unique", MANY, "word", config=config, judged="either")
+        elif number % 3 == 1:
             yield generic(
                 "accepted_values", MANY, "word", arguments=listed, config=config, judged="either"
             )

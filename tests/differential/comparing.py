@@ -13,25 +13,33 @@ JUDGED = ("pass", "warn", "fail")
 
 
 @dataclass(frozen=True, slots=True)
+class Ours:
+    """What the engine found: with all other tests, once more with the same plan, and alone."""
+
+    together: Finding
+    again: Finding
+    alone: Finding
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
-    """One test's two verdicts."""
+    """One test's verdicts."""
 
     case: Case
     said: Said
-    together: Finding
-    alone: Finding
+    ours: Ours
 
     def disagreement(self) -> str | None:
-        """What differs, None where both agree."""
+        """What differs, None where all agree."""
         theirs = _verdict(self.said.status, self.said.failures)
-        for how, finding in (("with others", self.together), ("alone", self.alone)):
+        for how in ("together", "again", "alone"):
+            finding: Finding = getattr(self.ours, how)
             ours = _verdict(finding.status, finding.failures)
             if ours != theirs:
                 return (
                     f"dbt {theirs}, the engine {how} {ours} by {finding.path} "
                     f"({finding.proof or finding.cause or '-'})\n"
-                    f"dbt: {self.said.message}\nengine: {finding.message}\n"
-                    f"{self.said.test}"
+                    f"dbt: {self.said.message}\nengine: {finding.message}\n{self.said.test}"
                 )
         return None
 

@@ -13,6 +13,7 @@ from psycopg import sql
 from embedded.postgres import EmbeddedPostgres
 from tests.conftest import clean_environment
 from tests.differential import typed_columns
+from tests.differential.engine_side import EngineSide
 from tests.differential.plain_dbt import PlainDbt
 
 DATABASE = "differential"
@@ -73,5 +74,14 @@ def plain_dbt(
     environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[PlainDbt]:
     opened = PlainDbt(environment, tmp_path_factory.mktemp("plain"))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="session")
+def engine_side(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EngineSide]:
+    opened = EngineSide(environment, tmp_path_factory.mktemp("engine"))
     yield opened
     opened.close()

@@ -19,6 +19,7 @@ from quality.engine.dbt.nodes import compiled_test, overridden_judging
 _FLAGS = (
     *("--quiet", "--no-use-colors", "--log-level-file=none", "--no-version-check"),
     *("--no-send-anonymous-usage-stats", "--no-partial-parse", "--no-write-json"),
+    "--single-threaded",
 )
 
 

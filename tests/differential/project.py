@@ -50,13 +50,13 @@ def write_project(folder: Path, cases: Sequence[Case], flags: dict[str, Any] | N
             },
         },
     )
-    known: dict[str, Relation] = {}
+    known: dict[Relation, None] = {}
     for case in cases:
         named = [case.relation, *case.arguments.values()]
-        known |= {one.key: one for one in named if isinstance(one, Relation)}
+        known |= dict.fromkeys(one for one in named if isinstance(one, Relation))
     sources: dict[str, dict[str, Any]] = {}
     models: list[dict[str, Any]] = []
-    for relation in known.values():
+    for relation in known:
         tests = [case for case in cases if case.relation == relation]
         if relation.kind == "model":
             models.append({"name": relation.key, **_properties(tests)})

@@ -7,24 +7,42 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.differential import cases_config, cases_proofs, cases_types, engine_side
+from tests.differential import (
+    cases_config,
+    cases_groups,
+    cases_proofs,
+    cases_rows,
+    cases_singular,
+    cases_types,
+    cases_users,
+)
 from tests.differential.cases import Case
-from tests.differential.comparing import Pair
+from tests.differential.comparing import Ours, Pair
+from tests.differential.engine_side import EngineSide
 from tests.differential.plain_dbt import PlainDbt
 
-CASES = [*cases_types.cases(), *cases_proofs.cases(), *cases_config.cases()]
+CASES = [
+    *cases_types.cases(),
+    *cases_proofs.cases(),
+    *cases_config.cases(),
+    *cases_rows.cases(),
+    *cases_groups.cases(),
+    *cases_users.cases(),
+    *cases_singular.cases(),
+]
 
 
 @pytest.fixture(scope="module")
-def pairs(plain_dbt: PlainDbt, environment: dict[str, str]) -> dict[str, Pair]:
-    """Both verdicts of every case: one run of dbt, and the engine with all tests and with each."""
+def pairs(plain_dbt: PlainDbt, engine_side: EngineSide) -> dict[str, Pair]:
+    """Both verdicts of every case: one run of dbt; the engine with all tests, and with each."""
     said = plain_dbt.test(CASES)
-    tests = [said[case.name].test for case in CASES]
+    tests = [said[case.name].test for case in CASES if said[case.name].test.dbt_only is None]
     random.Random(3).shuffle(tests)
-    together = engine_side.run(environment, tests)
-    alone = [engine_side.run(environment, [test])[0] for test in tests]
-    by_name = {t.name: (a, b) for t, a, b in zip(tests, together, alone, strict=True)}
-    return {case.name: Pair(case, said[case.name], *by_name[case.name]) for case in CASES}
+    together, again = engine_side.run(tests, times=2)
+    alone = [engine_side.run([test])[0][0] for test in tests]
+    found = zip(tests, together, again, alone, strict=True)
+    ours = {test.name: Ours(*findings) for test, *findings in found}
+    return {case.name: Pair(case, said[case.name], ours[case.name]) for case in CASES}
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
