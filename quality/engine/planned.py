@@ -16,10 +16,9 @@ from quality.engine.plan.execution import Execution
 from quality.engine.plan.finding import Finding
 from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.preparing import Entry, Planner, Prepared, scope_conditions
-from quality.engine.plan.shapes import RelationName
 from quality.engine.results import result_of
 from quality.engine.settings import EngineSettings
-from quality.engine.target.catalogue import Signature, signatures_of
+from quality.engine.target.catalogue import signature_of
 from quality.engine.target.connecting import Targets
 from quality.engine.target.pool import Pool
 from quality.engine.target.session import Relation
@@ -147,18 +146,19 @@ class PlannedEngine:
         """Of all tests but those for dbt, on one snapshot whose catalogue is the prepared one."""
         for _ in range(_CATALOGUE_ATTEMPTS):
             prepared = entry.prepared or self._planner.prepare(entry, pool, deadline)
-            first = entry.signatures
-            opened = open_snapshot(pool, self._settings, deadline, cancellation, first)
-            with opened as (snapshot, answer):
-                if answer.failed:
-                    raise EngineError(f"the target's catalogue cannot be read: {answer.message}")
-                signatures = signatures_of(answer)
-                if prepared.digests == tuple(signature.digest for signature in signatures):
-                    _check_scope(scope, entry, prepared)
-                    known = dict(zip(entry.relations, signatures, strict=True))
-                    found = _run(tests, prepared, known, snapshot)
+            known = dict(zip(entry.relations, prepared.signatures, strict=True))
+            execution = Execution(
+                tests, prepared.readiness, known, prepared.experience, remembered=not scope
+            )
+            _check_scope(scope, entry, prepared)
+            begun = open_snapshot(
+                pool, self._settings, deadline, cancellation, entry.questions, execution.first()
+            )
+            with begun as opened:
+                if prepared.holds_for([signature_of(answer) for answer in opened.first]):
+                    found = execution.findings(opened.snapshot, opened.then)
                     if any(finding.cause == "database" for finding in found.values()):
-                        self._refuse_unfit_scope(scope, entry, snapshot)
+                        self._refuse_unfit_scope(scope, entry, opened.snapshot)
                     return found
             entry.prepared = None
         raise EngineError("the table's definition kept changing while it was to be checked")
@@ -192,16 +192,6 @@ class PlannedEngine:
         if words is not None:
             raise lost(words)
         return {place: finding_of(said) for place, said in zip(only, answers, strict=True)}
-
-
-def _run(
-    tests: Sequence[PlannedTest],
-    prepared: Prepared,
-    signatures: dict[RelationName, Signature],
-    snapshot: Snapshot,
-) -> dict[int, Finding]:
-    ready = prepared.readiness
-    return Execution(tests, ready, signatures, snapshot, prepared.experience).findings()
 
 
 def _check_scope(scope: tuple[Predicate, ...], entry: Entry, prepared: Prepared) -> None:

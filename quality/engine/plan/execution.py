@@ -31,45 +31,67 @@ Handler = Callable[[Answer], None]
 
 @dataclass(slots=True)
 class Experience:
-    """What earlier runs of a plan taught: which tests broke a scan, and which found duplicates."""
+    """What earlier runs of a plan taught, by the places of tests.
+
+    `fragile` ones broke a scan. `impure` ones found values or duplicates to be counted exactly:
+    they are counted so at once the next time. `scans` are kept because making them takes a while.
+    """
 
     fragile: set[int] = field(default_factory=set)
-    duplicated: set[int] = field(default_factory=set)
+    impure: set[int] = field(default_factory=set)
+    scans: dict[tuple[object, ...], list[Scan]] = field(default_factory=dict)
 
 
 class Execution:
-    """One run of tests on one snapshot, in rounds: what an answer leaves open is asked next."""
+    """One run of tests on one snapshot, in rounds: what an answer leaves open is asked next.
+
+    `first` may be asked before the snapshot is there; then come the `findings`.
+    """
 
     def __init__(
         self,
         tests: Sequence[PlannedTest],
         readiness: Sequence[Readiness],
         signatures: Mapping[RelationName, Signature],
-        snapshot: Snapshot,
         experience: Experience,
+        *,
+        remembered: bool,
     ) -> None:
+        """`remembered`: the tests are those of other runs too, so that their scans are kept."""
         self._signatures = signatures
-        self._snapshot = snapshot
         self._experience = experience
+        self._known_scans = experience.scans if remembered else {}
         self._progress = [
             Progress(place, planned, ready)
             for place, (planned, ready) in enumerate(zip(tests, readiness, strict=True))
             if planned.test.dbt_only is None
         ]
+        self._by_place = {progress.place: progress for progress in self._progress}
         self._is_small = all(self._is_small_table(relation) for relation in signatures)
         self._asked: list[tuple[str, Handler]] = []
         self._suspects: list[int] = []
-
-    def findings(self) -> dict[int, Finding]:
-        """By the tests' places, without those that only dbt can run. Raises what Snapshot does."""
         self._ask_first()
+
+    def first(self) -> list[str]:
+        """Statements that may be asked together with the beginning of the snapshot.
+
+        None where the tables are large: then they run side by side once it has begun.
+        """
+        return [statement for statement, _ in self._asked] if self._is_small else []
+
+    def findings(self, snapshot: Snapshot, answers: Sequence[Answer]) -> dict[int, Finding]:
+        """By the tests' places, without those that only dbt can run. Raises what Snapshot does.
+
+        `answers` are those to `first`.
+        """
+        run = snapshot.ask if self._is_small else snapshot.run
         while self._asked:
             asked, self._asked = self._asked, []
-            statements = [statement for statement, _ in asked]
-            run = self._snapshot.ask if self._is_small else self._snapshot.run
-            for (_, handle), answer in zip(asked, run(statements), strict=True):
+            found = answers or run([statement for statement, _ in asked])
+            answers = ()
+            for (_, handle), answer in zip(asked, found, strict=True):
                 handle(answer)
-            self._ask_exact_values()
+            self._ask_exact_values([p for p in self._progress if p.is_inexact])
         # A scan that broke although each of its tests runs alone would break again.
         self._experience.fragile.update(self._suspects)
         return {progress.place: progress.finding() for progress in self._progress}
@@ -89,6 +111,7 @@ class Execution:
             else:
                 shared.append(progress)
         self._ask_scans(shared, counted)
+        self._ask_exact_values([p for p in shared if p.place in self._experience.impure])
 
     def _runs_alone(self, progress: Progress) -> bool:
         planned = progress.planned
@@ -103,7 +126,9 @@ class Execution:
         """Duplicates that are not looked for in the shared scan."""
         shape = progress.planned.shape
         return isinstance(shape, Duplicates) and (
-            len(shape.keys) > 1 or not self._is_small_table(shape.subject.relation)
+            len(shape.keys) > 1
+            or progress.place in self._experience.impure
+            or not self._is_small_table(shape.subject.relation)
         )
 
     def _ask_duplicates(self, progress: Progress, counted: list[Progress]) -> None:
@@ -111,7 +136,7 @@ class Execution:
         if not isinstance(shape, Duplicates):
             return
         probing = len(shape.keys) == 1 and not shape.with_nulls
-        if probing and progress.place not in self._experience.duplicated:
+        if probing and progress.place not in self._experience.impure:
             self._ask(duplicates_probe(shape), partial(self._take_probe, progress))
         else:
             counted.append(progress)
@@ -142,8 +167,16 @@ class Execution:
                 entry = (progress.place, replace(progress.planned, shape=None))
                 by_relation[subject.relation].append(entry)
         for relation, tests in by_relation.items():
-            for scan in scans(tests, with_duplicates=self._is_small_table(relation)):
+            for scan in self._scans(relation, tests):
                 self._ask(scan.statement, partial(self._take_scan, scan))
+
+    def _scans(self, relation: RelationName, tests: list[tuple[int, PlannedTest]]) -> list[Scan]:
+        small = self._is_small_table(relation)
+        key = (small, *((place, planned.shape is None) for place, planned in tests))
+        found = self._known_scans.get(key)
+        if found is None:
+            found = self._known_scans[key] = list(scans(tests, with_duplicates=small))
+        return found
 
     def _estimate(self, progress: Progress) -> bool:
         """Nothing is read only to know of how many rows a proof is: the statistics say about."""
@@ -157,12 +190,12 @@ class Execution:
         progress.estimated = known.estimated_rows is not None
         return progress.estimated
 
-    def _ask_exact_values(self) -> None:
-        """For tests of which only the rows are known: their distinct values, in one scan."""
+    def _ask_exact_values(self, tests: Sequence[Progress]) -> None:
+        """For tests of which dbt's count is not known: their distinct values, in one scan."""
         by_relation: dict[RelationName, list[Progress]] = defaultdict(list)
-        for progress in self._progress:
+        for progress in tests:
             shape = progress.planned.shape
-            if progress.is_inexact and isinstance(shape, Values):
+            if isinstance(shape, Values):
                 by_relation[shape.subject.relation].append(progress)
         for group in by_relation.values():
             statement = exact_values([progress.planned for progress in group])
@@ -174,7 +207,7 @@ class Execution:
             return
         row = answer.rows[0]
         seconds = answer.seconds / len(scan.counted)
-        by_place = {progress.place: progress for progress in self._progress}
+        by_place = self._by_place
         for counted in scan.counted:
             progress = by_place[counted.place]
             progress.take_counts(counted, row, seconds)
@@ -185,7 +218,7 @@ class Execution:
 
     def _scan_failed(self, scan: Scan, answer: Answer) -> None:
         """Find the tests at fault: those that cannot be stay together, the others run alone."""
-        by_place = {progress.place: progress for progress in self._progress}
+        by_place = self._by_place
         tests = [by_place[counted.place] for counted in scan.counted]
         judging = [test for test in tests if not test.is_answered]
         fragile = [test for test in judging if not test.is_safe]
@@ -226,8 +259,7 @@ class Execution:
             self._own_instead(progress, answer)
             return
         keys, rows = (int(value or 0) for value in answer.rows[0])
-        known = self._experience.duplicated
-        (known.add if keys else known.discard)(progress.place)
+        self._learn(progress, keys)
         progress.count(keys, rows, "grouped", answer.seconds)
 
     def _take_values(self, group: list[Progress], answer: Answer) -> None:
@@ -236,8 +268,12 @@ class Execution:
                 self._own_instead(progress, answer)
             return
         for progress, value in zip(group, answer.rows[0], strict=True):
-            seconds = answer.seconds / len(group)
-            progress.count(int(value or 0), progress.rows, "second_scan", seconds)
+            self._learn(progress, int(value or 0))
+            progress.count_exactly(int(value or 0), answer.seconds / len(group))
+
+    def _learn(self, progress: Progress, found: int) -> None:
+        impure = self._experience.impure
+        (impure.add if found else impure.discard)(progress.place)
 
     def _own_instead(self, progress: Progress, answer: Answer) -> None:
         """As dbt wrote it, unless it would only take as long again."""

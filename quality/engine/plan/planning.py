@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from quality.engine.plan.compiled import CompiledTest
 from quality.engine.plan.judgement import is_simple
@@ -25,7 +26,7 @@ class PlannedTest:
     tested: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
     """The tests of a rule set in their order.
 
@@ -39,7 +40,13 @@ class Plan:
         """The tests for the rows where all conditions of `scope` (SQL) hold."""
         if not self.marker:
             return self.tests
+        if not scope:
+            return self._whole
         return tuple(self._narrowed(test, tuple(scope)) for test in self.tests)
+
+    @cached_property
+    def _whole(self) -> tuple[PlannedTest, ...]:
+        return tuple(self._narrowed(test, ()) for test in self.tests)
 
     def _narrowed(self, planned: PlannedTest, scope: tuple[str, ...]) -> PlannedTest:
         subject = planned.subject and self._subject(planned.subject, scope)

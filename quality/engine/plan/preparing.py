@@ -22,42 +22,51 @@ from quality.engine.plan.store import CompiledStore, Recent
 from quality.engine.settings import EngineSettings
 from quality.engine.target.catalogue import (
     Facts,
+    Signature,
     facts_of,
     facts_query,
-    signatures_of,
-    signatures_query,
+    signature_of,
+    signature_query,
 )
 from quality.engine.target.pool import Pool
 from quality.engine.target.proofs import Readiness, questions_of, readiness
 from quality.engine.target.session import condition
 from quality.engine.target.snapshot import open_snapshot
 from quality.engine.target.wire import Answer
-from quality.errors import EngineError
 from quality.predicates import Predicate
 from quality.rules import RuleSet
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prepared:
     """A plan together with what holds for the catalogue that has these digests.
 
-    `refusals` are the database's answers to tests that it would not run.
+    `signatures` are the newest that were seen with those digests. `refusals` are the database's
+    answers to tests that it would not run.
     """
 
-    digests: tuple[str, ...]
+    signatures: list[Signature]
     readiness: tuple[Readiness, ...]
     facts: dict[RelationName, Facts]
     refusals: dict[int, Answer]
     experience: Experience = field(default_factory=Experience)
 
+    def holds_for(self, signatures: list[Signature]) -> bool:
+        """Whether nothing of the catalogue has changed; then these are the newest."""
+        mine = [signature.digest for signature in self.signatures]
+        if mine != [signature.digest for signature in signatures]:
+            return False
+        self.signatures = signatures
+        return True
+
 
 @dataclass(slots=True)
 class Entry:
-    """A plan, the relations that it reads, and the newest preparation of it."""
+    """A plan, the relations that it reads and how to ask for them, and its newest preparation."""
 
     plan: Plan
     relations: tuple[RelationName, ...]
-    signatures: str
+    questions: tuple[str, ...]
     prepared: Prepared | None = None
 
 
@@ -92,12 +101,11 @@ class Planner:
 
     def prepare(self, entry: Entry, pool: Pool, deadline: float) -> Prepared:
         """Ask the target what it says of the plan, and keep that. Raises what Snapshot does."""
-        begin = "set local constraint_exclusion = on"
-        with open_snapshot(pool, self._settings, deadline, Cancellation(), begin) as (snapshot, _):
-            (found,) = snapshot.ask([entry.signatures])
-            if found.failed:
-                raise EngineError(f"the target's catalogue cannot be read: {found.message}")
-            signatures = signatures_of(found)
+        first = ["set local constraint_exclusion = on", *entry.questions]
+        opened_snapshot = open_snapshot(pool, self._settings, deadline, Cancellation(), first)
+        with opened_snapshot as opened:
+            snapshot = opened.snapshot
+            signatures = [signature_of(answer) for answer in opened.first[1:]]
             known = [
                 (relation, signature.oid)
                 for relation, signature in zip(entry.relations, signatures, strict=True)
@@ -114,7 +122,7 @@ class Planner:
             answers = snapshot.ask([question for asked in questions for question in asked])
         grouped = _regrouped(answers, [len(asked) for asked in questions])
         entry.prepared = Prepared(
-            digests=tuple(signature.digest for signature in signatures),
+            signatures=signatures,
             readiness=tuple(
                 readiness(test, own, facts) for test, own in zip(tests, grouped, strict=True)
             ),
@@ -145,7 +153,7 @@ def entry_of(plan: Plan) -> Entry:
             relations[planned.subject.relation] = None
         if isinstance(planned.shape, Orphans):
             relations[planned.shape.parent] = None
-    return Entry(plan, tuple(relations), signatures_query(list(relations)))
+    return Entry(plan, tuple(relations), tuple(signature_query(name) for name in relations))
 
 
 def scope_conditions(scope: Sequence[Predicate]) -> list[str]:

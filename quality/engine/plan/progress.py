@@ -36,6 +36,7 @@ class Progress:
     estimated: bool = False
     rows: int | None = None
     is_inexact: bool = False
+    _exact: int | None = None
     _finding: Finding | None = None
     _seconds: float = 0.0
     _measured: dict[str, Measure] = field(default_factory=dict)
@@ -88,6 +89,16 @@ class Progress:
             found = int(row[counted.rows] or 0)
             self.count(found, found, "scan", 0.0)
             self.is_inexact = found > 0 and not isinstance(self.planned.shape, Rows)
+            if self._exact is not None:
+                self.count_exactly(self._exact, 0.0)
+
+    def count_exactly(self, found: int, seconds: float) -> None:
+        """dbt's count, of a test whose failing rows are counted by a scan, before or after."""
+        self._exact = found
+        if self.rows is None:
+            self._seconds += seconds
+        elif found or self.is_inexact:
+            self.count(found, self.rows, "second_scan", seconds)
 
     def prove(self, answer: Answer) -> None:
         """A constraint says that every row passes, if only the role may read what it would."""

@@ -13,6 +13,7 @@ import psycopg
 from psycopg import sql
 
 from quality.engine.settings import EngineSettings
+from quality.engine.target.catalogue import PREPARE
 from quality.engine.target.pool import Pool
 from quality.engine.target.session import Session
 from quality.engine.target.wire import Wire
@@ -44,7 +45,7 @@ class Targets:
             if known is not None and known[0] == key:
                 return known[1]
             pool = Pool(
-                lambda deadline: Wire(connect(credentials, self._settings, deadline)),
+                lambda deadline: _wire(credentials, self._settings, deadline),
                 self._settings.target_connections,
                 self._settings.target_idle_s,
             )
@@ -70,12 +71,28 @@ class Targets:
             pool.close()
 
 
+def _wire(credentials: Credentials, settings: EngineSettings, deadline: float) -> Wire:
+    connection = connect(credentials, settings, deadline)
+    try:
+        if settings.work_mem_mb:
+            connection.execute(f"set work_mem = '{settings.work_mem_mb}MB'".encode())
+        # Only what we prepare ourselves is concerned: its plan never depends on its arguments.
+        connection.execute("set plan_cache_mode = force_generic_plan")
+        connection.execute(PREPARE.encode())
+    except psycopg.Error as error:
+        connection.close()
+        raise Unavailable(
+            f"the target refuses a setting: {error.diag.message_primary}",
+            code="target_unreachable",
+        ) from None
+    return Wire(connection)
+
+
 def connect(
     credentials: Credentials, settings: EngineSettings, deadline: float
 ) -> psycopg.Connection[tuple[Any, ...]]:
     """A read-only connection in autocommit mode; Unavailable without any secret in its words."""
-    left = deadline - time.monotonic()
-    limit = max(0.001, min(left, settings.statement_timeout_s))
+    left = max(0.001, min(deadline - time.monotonic(), settings.connect_timeout_s))
     try:
         connection = psycopg.connect(
             host=credentials["host"],
@@ -84,8 +101,8 @@ def connect(
             password=credentials["password"],
             dbname=credentials["database"],
             application_name="stringx",
-            connect_timeout=max(1, min(int(limit) or 1, settings.connect_timeout_s)),
-            options=f"{settings.server_options} -c statement_timeout={round(limit * 1000)}",
+            connect_timeout=max(1, round(left)),
+            options=settings.server_options,
             autocommit=True,
             prepare_threshold=None,
             **{name: credentials[name] for name in _OPTIONAL if credentials.get(name)},

@@ -96,18 +96,36 @@ class Snapshot:
         limit = min(self.settings.statement_timeout_s, max(0.0, self.time_left_s))
         return time.monotonic() + limit + GRACE_S
 
+    def _begin(
+        self, wire: Wire, begin: Sequence[str], then: Sequence[str]
+    ) -> tuple[list[Answer], list[Answer]] | None:
+        """The answers to the first message; None where the connection was gone."""
+        self._wires = [wire]
+        head = self._head(wire) if then else []
+        try:
+            answers = wire.send("; ".join([*begin, *head, *then]), self._give_up_at)
+        except ConnectionLost:
+            self._marked.clear()
+            return None
+        except Overdue:
+            raise CheckTimeout("the target did not answer in time") from None
+        first, rest = answers[: len(begin)], answers[len(begin) :]
+        return first, self._taken(wire, rest, len(head)) if then and not first[-1].failed else []
+
     def _head(self, wire: Wire) -> list[str]:
         """What goes before a statement: the way back from an error, and how long it may take."""
         self.cancellation.check()
         left = min(self.settings.statement_timeout_s, self.time_left_s)
         if left <= 0:
             raise CheckTimeout("the check took longer than it may")
-        back = [_RETURN] if wire in self._failed else []
-        if wire not in self._marked:
-            back = [_MARK]
+        head = [] if wire in self._marked else [_MARK]
+        if wire in self._failed:
+            head = [_RETURN]
+        if left < self.settings.statement_timeout_s:
+            head.append(f"set local statement_timeout = {max(1, round(left * 1000))}")
         self._marked.add(wire)
         self._failed.discard(wire)
-        return [*back, f"set local statement_timeout = {max(1, round(left * 1000))}"]
+        return head
 
     def _taken(self, wire: Wire, answers: list[Answer], skipped: int) -> list[Answer]:
         if answers and answers[-1].failed:
@@ -137,8 +155,8 @@ class Snapshot:
         while len(self._wires) < wanted:
             try:
                 wire, _ = self._leases.enter_context(self.pool.lease(time.monotonic()))
-                begin = [_BEGIN, f"set transaction snapshot '{name}'", *_locals(self.settings)]
-                joined = wire.send("; ".join(begin), self._give_up_at)
+                begin = f"{_BEGIN}; set transaction snapshot '{name}'"
+                joined = wire.send(begin, self._give_up_at)
             except (EngineBusy, Unavailable, ConnectionLost, Overdue):
                 return
             if joined[-1].failed:
@@ -147,36 +165,57 @@ class Snapshot:
             self._wires.append(wire)
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A snapshot with the answers to what was asked with its beginning."""
+
+    snapshot: Snapshot
+    first: list[Answer]
+    then: list[Answer]
+
+
 @contextmanager
 def open_snapshot(
     pool: Pool,
     settings: EngineSettings,
     deadline: float,
     cancellation: Cancellation,
-    first: str,
-) -> Iterator[tuple[Snapshot, Answer]]:
-    """A snapshot, and the answer to the statement with which it begins.
+    first: Sequence[str],
+    then: Sequence[str] = (),
+) -> Iterator[Opened]:
+    """A snapshot that begins with the statements of `first`, which do not fail one by one.
 
-    Raises EngineBusy, Unavailable (`target_unreachable`) and CheckTimeout.
+    Those of `then` do, as in `Snapshot.ask`, and cost no message of their own. Raises EngineBusy,
+    Unavailable (`target_unreachable`), CheckTimeout, and EngineError when one of `first` fails.
     """
     snapshot = Snapshot(settings, pool, deadline, cancellation)
-    begin = [_BEGIN, *_locals(settings), first]
+    begin = [_BEGIN, *first]
     with snapshot._leases as leases:
         wire, was_used = leases.enter_context(pool.lease(deadline))
-        answers = _begun(snapshot, wire, begin)
+        answers = snapshot._begin(wire, begin, then)
         if answers is None and was_used:
             # The server has closed it meanwhile. Nothing was read yet: once more on a new one.
             wire, _ = leases.enter_context(pool.lease(deadline, fresh=True))
-            answers = _begun(snapshot, wire, begin)
+            answers = snapshot._begin(wire, begin, then)
         if answers is None:
             raise lost("the server closed the connection")
-        snapshot._wires.append(wire)
-        with cancellation.during(wire.cancel):
-            try:
-                yield snapshot, answers[-1]
-            finally:
-                for used in snapshot._wires:
-                    _end(used)
+        leases.enter_context(cancellation.during(wire.cancel))
+        try:
+            found, later = answers
+            if found[-1].failed:
+                raise _not_begun(found[-1])
+            later += snapshot.ask(then[len(later) :])
+            yield Opened(snapshot, found[1:], later)
+        finally:
+            for used in snapshot._wires:
+                _end(used)
+
+
+def _not_begun(answer: Answer) -> EngineError | Unavailable:
+    if answer.stops_all:
+        words = f"the target is too busy to say what it has: {answer.message}"
+        return Unavailable(words, code=answer.cause)
+    return EngineError(f"the target does not say what it has: {answer.message}")
 
 
 def lost(words: str) -> Unavailable:
@@ -184,21 +223,8 @@ def lost(words: str) -> Unavailable:
     return Unavailable(f"the target cannot be reached: {words}", code="target_unreachable")
 
 
-def _begun(snapshot: Snapshot, wire: Wire, statements: list[str]) -> list[Answer] | None:
-    try:
-        return wire.send("; ".join(statements), snapshot._give_up_at)
-    except ConnectionLost:
-        return None
-    except Overdue:
-        raise CheckTimeout("the target did not answer in time") from None
-
-
-def _locals(settings: EngineSettings) -> list[str]:
-    return [f"set local work_mem = '{settings.work_mem_mb}MB'"] if settings.work_mem_mb else []
-
-
 def _end(wire: Wire) -> None:
     try:
-        wire.send("rollback", time.monotonic() + GRACE_S)
+        wire.post("rollback")
     except (ConnectionLost, Overdue):
         wire.close()

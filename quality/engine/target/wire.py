@@ -85,6 +85,7 @@ class Wire:
         self._pgconn.nonblocking = 1
         self._encoding = connection.info.encoding
         self._began = 0.0
+        self._is_draining = False
         self.answers: list[Answer] = []
 
     def send(self, statements: str, deadline: float) -> list[Answer]:
@@ -98,8 +99,14 @@ class Wire:
                 raise overdue([self])
         return self.answers
 
+    def post(self, statement: str) -> None:
+        """Send what has no answer worth waiting for, as the last before others come."""
+        self.start(statement)
+        self._is_draining = True
+
     def start(self, statements: str) -> None:
         """Send a message without waiting; raises ConnectionLost."""
+        self._drain()
         self.answers = []
         self._began = time.monotonic()
         message = statements.replace("\x00", "").encode(self._encoding, "replace")
@@ -139,12 +146,26 @@ class Wire:
 
     @property
     def is_idle(self) -> bool:
-        """Open, and outside of any transaction."""
-        return self._pgconn.transaction_status == pq.TransactionStatus.IDLE
+        """Open, and outside of any transaction, or about to be."""
+        return self._is_draining or (self._pgconn.transaction_status == pq.TransactionStatus.IDLE)
 
     def close(self) -> None:
         with suppress(psycopg.Error):
             self._connection.close()
+
+    def _drain(self) -> None:
+        """Take the answer to what was posted."""
+        if not self._is_draining:
+            return
+        self._is_draining = False
+        until = time.monotonic() + GRACE_S
+        while not self.advance():
+            if not wait([self], until):
+                self.close()
+                raise ConnectionLost("the server did not end a transaction")
+        if any(answer.failed for answer in self.answers):
+            self.close()
+            raise ConnectionLost(self.answers[-1].message or "")
 
     def _answer(self, result: Any, seconds: float) -> Answer:
         if result.status not in _FINE:
