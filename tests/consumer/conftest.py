@@ -88,10 +88,14 @@ class Bench:
         whole = {"table": "shop.orders", **({"id": request_id} if request_id else {}), **document}
         return self.deliver(json.dumps(whole).encode())
 
-    def work(self, *deliveries: Delivery) -> None:
-        """Take messages as far as they go now."""
+    def put(self, *deliveries: Delivery) -> None:
+        """Messages for the next turn."""
         for delivery in deliveries:
             self.inbox.put(delivery)
+
+    def work(self, *deliveries: Delivery) -> None:
+        """Take messages as far as they go now."""
+        self.put(*deliveries)
         self.drain()
 
     def drain(self) -> None:
@@ -102,8 +106,7 @@ class Bench:
 
     def work_to_the_end(self, *deliveries: Delivery) -> None:
         """As the process does it: until it is told to stop, and what is left to do then."""
-        for delivery in deliveries:
-            self.inbox.put(delivery)
+        self.put(*deliveries)
         self.worker.run()
 
     @property

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 
 import pytest
 
 from quality.checks import RuleResult
 from quality.errors import EngineError
-from tests.consumer.conftest import Bench
-from tests.consumer.contract_api import Answer, problem
+from tests.consumer.conftest import TOPIC, Bench
+from tests.consumer.contract_api import RULE_SET, Answer, problem
 
 
 def scope_of(number: int) -> list[dict[str, object]]:
@@ -87,6 +88,125 @@ def test_requests_of_a_table_are_run_and_stored_in_their_order(bench: Bench) -> 
     assert [run[1][0].value for run in bench.engine.runs] == [0, 1, 2, 3, 4]
     posted = [item["id"] for body in bench.api.bodies("/outcomes") for item in body["outcomes"]]
     assert posted == [f"request-{n}" for n in range(5)]
+
+
+def test_a_slow_check_holds_up_its_own_table_alone(bench: Bench) -> None:
+    slow, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        if bench.engine.runs[-1][0] == "shop.slow":
+            slow.set()
+            assert go_on.wait(20)
+
+    bench.engine.on_run = wait
+    bench.put(bench.request("slow-0001", table="shop.slow"))
+    bench.worker.turn()
+    assert slow.wait(20)
+    bench.put(bench.request("slow-0002", table="shop.slow"))
+    bench.put(*(bench.request(f"quick-{n:03}", scope=scope_of(n)) for n in range(3)))
+    while len(bench.api.results) < 3:
+        bench.worker.turn()
+    assert sorted(bench.api.results) == ["quick-000", "quick-001", "quick-002"]
+    assert bench.position == 0  # offsets wait for the slow one
+    assert [one["id"] for body in bench.api.bodies("/claims") for one in body["requests"]] == [
+        "slow-0001",
+        "quick-000",
+        "quick-001",
+        "quick-002",
+    ]
+    go_on.set()
+    while len(bench.api.results) < 5:
+        bench.worker.turn()
+    assert bench.position == 5
+
+
+def test_checks_of_several_tables_run_at_once_and_of_one_table_never(bench: Bench) -> None:
+    together = threading.Barrier(3)
+    at_work: list[str] = []
+    seen: list[list[str]] = []
+
+    def meet() -> None:
+        with lock:
+            seen.append([*at_work])
+            at_work.append("a table")
+        if len(seen) <= 3:
+            together.wait(20)
+        with lock:
+            at_work.pop()
+
+    lock = threading.Lock()
+    bench.engine.on_run = meet
+    tables = ("shop.a", "shop.b", "shop.c")
+    bench.work(*(bench.request(f"request-{table}", table=table) for table in tables))
+    assert max(map(len, seen)) == 2
+    seen.clear()
+    seen.extend([[], [], []])
+    bench.work(*(bench.request(f"request-{n:03}", scope=scope_of(n)) for n in range(5)))
+    assert seen[3:] == [[]] * 5
+
+
+def test_messages_that_came_during_a_run_share_the_next_one(bench: Bench) -> None:
+    def more() -> None:
+        bench.engine.on_run = lambda: None
+        bench.put(*(bench.request(f"request-{n:03}") for n in range(1, 6)))
+        time.sleep(0.05)
+
+    bench.engine.on_run = more
+    bench.work(bench.request("request-000"))
+    while len(bench.api.results) < 6:
+        bench.worker.turn()
+    assert len(bench.engine.runs) == 2
+    assert bench.position == 6
+
+
+def test_the_same_id_again_while_the_first_waits_is_one_claim(bench: Bench) -> None:
+    bench.engine.on_run = lambda: (
+        bench.engine.runs[1:]
+        or (
+            bench.put(bench.request("request-2"), bench.request("request-2")),
+            time.sleep(0.05),
+        )
+    )
+    bench.work(bench.request("request-1"))
+    while bench.position < 3:
+        bench.worker.turn()
+    assert [len(body["requests"]) for body in bench.api.bodies("/claims")] == [1, 1]
+    assert (bench.counted("stored"), bench.counted("replayed")) == (2, 1)
+
+
+def test_a_rule_set_is_sent_once_and_then_known_by_its_hash(bench: Bench) -> None:
+    tables = ("shop.a", "shop.a", "shop.b", "shop.a", "shop.c", "shop.d", "shop.a")
+    for number, table in enumerate(tables):
+        bench.work(bench.request(f"request-{number}", table=table))
+    known = [len(body["known_rule_sets"]) for body in bench.api.bodies("/claims")]
+    assert known == [0, 1, 0, 1, 0, 0, 0]  # two are kept: shop.a was forgotten for shop.d
+    assert [run[0] for run in bench.engine.runs] == list(tables)
+
+
+def test_a_changed_rule_set_is_taken_from_the_claim(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.work(bench.request("request-1"))
+    rules = [{"name": "all_new", "type": "unique", "column": "id"}]
+    monkeypatch.setattr("tests.consumer.contract_api.RULE_SET", {**RULE_SET, "rules": rules})
+    bench.work(bench.request("request-2"))
+    hashes = [bench.api.results[f"request-{n}"][0]["rule_set_hash"] for n in (1, 2)]
+    assert hashes[0] != hashes[1]
+
+
+def test_what_waits_is_dropped_with_its_partition(bench: Bench) -> None:
+    def lose_the_partition() -> None:
+        bench.engine.on_run = lambda: None
+        bench.put(*(bench.request(f"request-{n}", scope=scope_of(n)) for n in (2, 3)))
+        deadline = time.monotonic() + 20
+        while bench.worker.lanes.size[0] < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        bench.inbox.drop([(TOPIC, 0)])
+
+    bench.engine.on_run = lose_the_partition
+    bench.work(bench.request("request-1"))
+    assert list(bench.api.results) == ["request-1"]
+    assert bench.worker.lanes.size == (0, 0)
 
 
 def test_bad_messages_are_dead_letters_and_good_ones_go_through(bench: Bench) -> None:
