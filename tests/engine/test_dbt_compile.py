@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from quality.engine.settings import EngineSettings
 from quality.errors import InvalidInput
 from tests.conftest import PROJECT
 from tests.engine.conftest import Target, rule_set, where
+from tests.engine.test_dbt_alone import dbt as run_dbt
+from tests.engine.test_dbt_process import wait_for
 from tests.engine.test_rule_types import CASES
 
 MARKER = "sx_scope_0123456789abcdef0123456789abcdef"
@@ -58,17 +61,17 @@ def dbt(
 @pytest.fixture
 def dbt_with(
     target: Target, dbt_environment: dict[str, str], tmp_path: Path
-) -> Iterator[Callable[[dict[str, str]], Dbt]]:
+) -> Iterator[Callable[..., Dbt]]:
     """dbt with a copy of our project in which some files are others."""
     opened: list[Dbt] = []
 
-    def make(files: dict[str, str]) -> Dbt:
+    def make(files: dict[str, str], **more: Any) -> Dbt:
         project = tmp_path / f"project-{len(opened)}"
         shutil.copytree(PROJECT / "stringx", project)
         for name, text in files.items():
             (project / name).parent.mkdir(parents=True, exist_ok=True)
             (project / name).write_text(text)
-        settings = EngineSettings(project_dir=project, data_dir=tmp_path / "data")
+        settings = EngineSettings(project_dir=project, data_dir=tmp_path / "data", **more)
         opened.append(Dbt(settings, dbt_environment))
         return opened[-1]
 
@@ -137,11 +140,17 @@ def test_a_scope_put_in_place_of_the_marker_is_what_dbt_compiles(dbt: Dbt) -> No
 
 @pytest.mark.parametrize("marker", ['a"b', "a b", "", "ä", "a\n"])
 def test_a_marker_that_is_no_name_is_refused(dbt: Dbt, marker: str) -> None:
-    with pytest.raises(InvalidInput, match="stringx_scope_marker"):
+    with pytest.raises(InvalidInput, match="scope_marker"):
         dbt.compile(rule_set("engine.compiled", NOT_NULL), marker, soon())
 
 
-def test_what_dbt_refuses_is_named_by_its_rule(dbt_with: Callable[[dict[str, str]], Dbt]) -> None:
+def test_the_macro_takes_no_other_marker_either(dbt: Dbt) -> None:
+    rules = rule_set("engine.compiled", NOT_NULL)
+    with pytest.raises(InvalidInput, match="stringx_scope_marker"):
+        dbt._compile(rules, [0], 'a"b', soon())
+
+
+def test_what_dbt_refuses_is_named_by_its_rule(dbt_with: Callable[..., Dbt]) -> None:
     refusing = "{% if execute %}{{ exceptions.raise_compiler_error('not on Sunday') }}{% endif %}"
     dbt = dbt_with(a_test("unique", refusing))
     rules = rule_set("engine.compiled", NOT_NULL, {"type": "unique", "column": "v"})
@@ -153,7 +162,7 @@ def test_what_dbt_refuses_is_named_by_its_rule(dbt_with: Callable[[dict[str, str
 
 
 def test_a_rule_that_dbt_leaves_out_is_never_overlooked(
-    dbt_with: Callable[[dict[str, str]], Dbt],
+    dbt_with: Callable[..., Dbt],
 ) -> None:
     dbt = dbt_with(a_test("unique", "{{ config(enabled=false) }} select 1"))
     rules = rule_set("engine.compiled", NOT_NULL, {"type": "unique", "column": "v"})
@@ -164,7 +173,7 @@ def test_a_rule_that_dbt_leaves_out_is_never_overlooked(
     assert len(dbt.test(rules, (), soon(), only=[0])) == 1
 
 
-def test_what_a_macro_configures_is_kept(dbt_with: Callable[[dict[str, str]], Dbt]) -> None:
+def test_what_a_macro_configures_is_kept(dbt_with: Callable[..., Dbt]) -> None:
     config = "{{ config(limit=7, fail_calc='sum(n)') }} select 1 as n"
     (test,) = dbt_with(a_test("not_null", config)).compile(
         rule_set("engine.compiled", NOT_NULL), None, soon()
@@ -172,7 +181,7 @@ def test_what_a_macro_configures_is_kept(dbt_with: Callable[[dict[str, str]], Db
     assert (test.limit, test.fail_calc, test.dbt_only) == (7, "sum(n)", None)
 
 
-def test_what_only_dbt_can_run_says_why(dbt_with: Callable[[dict[str, str]], Dbt]) -> None:
+def test_what_only_dbt_can_run_says_why(dbt_with: Callable[..., Dbt]) -> None:
     dbt = dbt_with(
         a_test("unique", "{{ config(store_failures=true) }} select 1")
         | a_test("not_empty_string", "{{ config(store_failures_as='view') }} select 1")
@@ -202,7 +211,7 @@ def test_what_only_dbt_can_run_says_why(dbt_with: Callable[[dict[str, str]], Dbt
     ],
 )
 def test_a_project_that_judges_otherwise_leaves_every_test_to_dbt(
-    dbt_with: Callable[[dict[str, str]], Dbt], macro: str, name: str
+    dbt_with: Callable[..., Dbt], macro: str, name: str
 ) -> None:
     end = macro.partition(" ")[0]
     dbt = dbt_with({"macros/own.sql": f"{{% {macro} %}}select 1{{% end{end} %}}"})
@@ -248,7 +257,7 @@ def test_dbt_tests_only_the_rules_asked_for(dbt: Dbt) -> None:
 
 
 def test_the_version_changes_with_what_is_compiled_from(
-    dbt: Dbt, dbt_with: Callable[[dict[str, str]], Dbt]
+    dbt: Dbt, dbt_with: Callable[..., Dbt]
 ) -> None:
     package = json.dumps({"name": "extra", "version": "1.0.0", "config-version": 2})
     versions = [
@@ -265,7 +274,7 @@ def test_the_version_changes_with_what_is_compiled_from(
     assert len({*versions, dbt.version}) == len(versions) + 1
 
 
-def test_macros_of_installed_packages_are_used(dbt_with: Callable[[dict[str, str]], Dbt]) -> None:
+def test_macros_of_installed_packages_are_used(dbt_with: Callable[..., Dbt]) -> None:
     package = json.dumps({"name": "extra", "version": "1.0.0", "config-version": 2})
     files = {
         "dbt_packages/extra/dbt_project.yml": package,
@@ -274,3 +283,97 @@ def test_macros_of_installed_packages_are_used(dbt_with: Callable[[dict[str, str
     dbt = dbt_with(files | a_test("not_null", "select {{ extra.seven() }}"))
     (test,) = dbt.compile(rule_set("engine.compiled", NOT_NULL), None, soon())
     assert test.sql.strip() == "select 7"
+
+
+def test_the_sql_is_that_of_dbt_compile(
+    dbt_with: Callable[..., Dbt], dbt_environment: dict[str, str], tmp_path: Path
+) -> None:
+    curious = """
+        {% macro default__dispatched() %}dispatched{% endmacro %}
+        {% macro asked() %}
+            {% if execute %}{% do return(run_query('select 6 * 7').rows[0][0]) %}{% endif %}
+        {% endmacro %}
+        {% test match_regex(model, column_name=none) %}
+        {{ config(limit=10 + 2, fail_calc='max(' ~ target.schema ~ ')') }}
+        {%- set rule = sx_rule(model, column_name, {}) %}
+        select '{{ model }}', '{{ this }}', '{{ adapter.dispatch("dispatched")() }}', {{ asked() }},
+            {{ graph.nodes | length }}, {{ graph.sources | length }}, '{{ selected_resources | sort }}',
+            '{{ env_var("STRINGX_TARGET_CANARY") }}', '{{ target.name }}', '{{ var("absent", 1) }}',
+            '{{ config.get("severity") }}', {{ invocation_args_dict | length > 0 }}
+        from {{ rule['subject'] }}
+        {% endtest %}
+    """
+    dbt = dbt_with({"macros/match_regex.sql": curious})
+    curious_rule = {"type": "match_regex", "column": "v", "arguments": {"regex": "x"}}
+    rules = rule_set("engine.compiled", *RULES_OF_EVERY_TYPE, curious_rule)
+    ours = dbt.compile(rules, MARKER, soon())
+    assert any(" 42,\n" in test.sql for test in ours)
+    variables = json.dumps({"stringx_scope_marker": MARKER})
+    arguments = ["compile", "--project-dir", str(dbt.projects.project_of(rules))]
+    results = run_dbt(dbt_environment, *arguments, "--vars", variables, folder=tmp_path)
+    theirs = {said["unique_id"].split(".")[2]: said["compiled_code"] for said in results}
+    assert {test.name: test.sql for test in ours} == theirs
+
+
+def test_a_rule_compiled_before_is_not_compiled_again(dbt_with: Callable[..., Dbt]) -> None:
+    dbt = dbt_with({}, recycle_jobs=1)
+    unique = {"type": "unique", "column": "v"}
+    dbt.compile(rule_set("engine.compiled", NOT_NULL, unique), MARKER, soon())
+    assert dbt.pid is None  # ended for its age
+    other = MARKER.replace("0", "f")
+    first, second = dbt.compile(rule_set("engine.compiled", unique, NOT_NULL), other, soon())
+    assert dbt.pid is None  # and not needed again
+    assert (first.name, second.name) == ("rule_0", "rule_1")
+    assert "having count(*) > 1" in first.sql and "is null" in second.sql
+    assert all(f'"{other}"' in test.sql and MARKER not in test.sql for test in (first, second))
+
+
+def test_rules_are_compiled_anew_for_another_table_target_or_profile(
+    dbt_with: Callable[..., Dbt],
+) -> None:
+    dbt = dbt_with({}, recycle_jobs=1, compiled_rules=2)
+    project = dbt._settings.project_dir
+
+    def says(number: int) -> None:
+        (project / "macros/not_null.sql").write_text(*a_test("not_null", str(number)).values())
+
+    def compiled(table: str, connection: str = "demo") -> str:
+        rules = rule_set(table, NOT_NULL, connection=connection)
+        (test,) = dbt.compile(rules, None, soon())
+        return test.sql.strip()
+
+    profiles = (project / "profiles.yml").read_text()
+    (project / "profiles.yml").write_text(
+        profiles + profiles.partition("outputs:\n")[2].replace("demo:", "other:", 1)
+    )
+    says(1)
+    assert compiled("a.one") == "1"
+    says(2)
+    assert [compiled("a.one"), compiled("a.two")] == ["1", "2"]
+    says(3)
+    assert compiled("a.two", "other") == "3"
+    assert compiled("a.two") == "2"
+    assert compiled("a.one") == "3"  # forgotten: two are kept
+    says(4)
+    os.utime(project / "profiles.yml", (1, 1))
+    assert compiled("a.one") == "4"
+
+
+def test_dbt_gets_ready_before_it_is_needed_and_after_it_was_replaced(
+    dbt_with: Callable[..., Dbt],
+) -> None:
+    dbt = dbt_with({}, recycle_jobs=3)  # its targets, its examples and one more
+    dbt.warm().join(60)
+    first = dbt.pid
+    assert first is not None
+    dbt.compile(rule_set("engine.compiled", NOT_NULL), None, soon())
+    wait_for(lambda: dbt.pid not in (None, first), "another dbt runs")
+
+
+def test_a_profile_that_cannot_be_read_does_not_harm_who_gets_ready(
+    dbt_with: Callable[..., Dbt],
+) -> None:
+    dbt = dbt_with({"profiles.yml": "stringx: {outputs: {}}"})
+    dbt.warm().join(60)
+    assert dbt.pid is not None
+    assert dbt.targets() == []

@@ -7,21 +7,31 @@ import re
 import shutil
 import threading
 import time
+import uuid
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from quality.catalogue import RULE_TYPES
 from quality.engine.dbt.answers import Incomplete, plain_message
+from quality.engine.dbt.compiled_rules import CompiledRules
 from quality.engine.dbt.process import DbtProcess
-from quality.engine.dbt.project import ProjectFolder, rule_index, scope_document
+from quality.engine.dbt.project import ProjectFolder, definition, rule_index, scope_document
 from quality.engine.plan.compiled import CompiledTest
 from quality.engine.settings import EngineSettings
-from quality.errors import EngineError, Fault, InvalidInput, NotFound
+from quality.errors import EngineError, Fault, InvalidInput, NotFound, StringXError
+from quality.logs import get_logger
+from quality.names import TableName
 from quality.predicates import Predicate
-from quality.rules import RuleSet
+from quality.rules import Rule, RuleSet
 
+log = get_logger(__name__)
+
+_MARKER = re.compile(r"[A-Za-z0-9_]+")
 _RULE = re.compile(r"^\s*Compilation Error in test rule_\d", re.M)
+_MARKER = re.compile(r"[A-Za-z0-9_]+")
 _RULE = re.compile(r"\brule_(\d+)\b")
 _PACKAGES = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-postgres")
 
@@ -40,11 +50,25 @@ class Dbt:
         self._process = DbtProcess(settings, environment)
         self._credentials: dict[tuple[str, int], dict[str, Any]] = {}
         self._credentials_lock = threading.Lock()
+        self._compiled = CompiledRules(settings.compiled_rules)
+        self._marker = f"sx_scope_{uuid.uuid4().hex}"
+        self._keeps_warm = False
         said = [f"{package} {version(package)}" for package in _PACKAGES]
         self.version = hashlib.sha256(
             "\n".join([*said, self.projects.version]).encode()
         ).hexdigest()
         """Changes with everything that could make an equal rule set compile to something else."""
+
+    def warm(self) -> threading.Thread:
+        """Get ready in the background, now and whenever dbt's process is replaced for its age.
+
+        The first change of a rule then finds everything read: dbt itself, the project, the macros.
+        The thread ends when that is done, or cannot be.
+        """
+        self._keeps_warm = True
+        thread = threading.Thread(target=self._warm, name="dbt-warm", daemon=True)
+        thread.start()
+        return thread
 
     @property
     def pid(self) -> int | None:
@@ -60,22 +84,33 @@ class Dbt:
         stands where a scope's conditions would, in every test. InvalidInput has the faults of the
         rules that dbt refuses (`rules[i]`, `rule_rejected`); Incomplete when a rule is missing.
         """
-        job: dict[str, Any] = {
-            "base": str(self.projects.base_project()),
-            "target": rule_set.connection,
-        }
-        self._answer(job | {"job": "prepare"}, deadline, patient=True)
-        job |= {"sources": self.projects.sources_of(rule_set), "marker": scope_marker}
-        answer = self._answer(job | {"job": "compile"}, deadline)["results"]
-        faults = [
-            self._fault(said["name"], said["rejected"]) for said in answer if "rejected" in said
+        if scope_marker is not None and not _MARKER.fullmatch(scope_marker):
+            raise InvalidInput("scope_marker: must be letters, digits and underscores")
+        profile = self._profile_changed()
+        origins = [
+            (rule_set.connection, profile, scope_marker is None, definition(rule, rule_set.table))
+            for rule in rule_set.rules
         ]
-        if faults:
-            raise _refused(faults)
-        tests = [CompiledTest(**said) for said in _in_order(answer, range(len(rule_set.rules)))]
-        if not all(test.sql for test in tests):
-            raise Incomplete("dbt left a rule without SQL")
-        return tests
+        found = {
+            place: test
+            for place, origin in enumerate(origins)
+            if (test := self._compiled.find(origin, f"rule_{place}")) is not None
+        }
+        new = [place for place in range(len(origins)) if place not in found]
+        if new:
+            marker = None if scope_marker is None else self._marker
+            made = self._compile(rule_set, new, marker, deadline)
+            for place, test in zip(new, made, strict=True):
+                self._compiled.keep(origins[place], test)
+                found[place] = test
+            self._stay_warm()
+        tests = [found[place] for place in range(len(origins))]
+        if scope_marker is None:
+            return tests
+        return [
+            replace(test, sql=test.sql.replace(f'"{self._marker}"', f'"{scope_marker}"'))
+            for test in tests
+        ]
 
     def test(
         self,
@@ -100,7 +135,9 @@ class Dbt:
             "target": rule_set.connection,
         }
         self._answer(job | {"job": "load"}, deadline, patient=True)
-        return _in_order(self._answer(job | {"job": "test"}, deadline)["results"], wanted)
+        answer = self._answer(job | {"job": "test"}, deadline)["results"]
+        self._stay_warm()
+        return _in_order(answer, wanted)
 
     def targets(self) -> list[str]:
         """The outputs of the dbt profile."""
@@ -112,11 +149,7 @@ class Dbt:
 
         Raises NotFound `target_unknown`, and EngineError for an output that cannot be used.
         """
-        profile = self._settings.profiles / "profiles.yml"
-        try:
-            key = (target, profile.stat().st_mtime_ns)
-        except OSError as error:
-            raise EngineError(f"cannot read {profile.name}: {error.strerror}") from None
+        key = (target, self._profile_changed())
         with self._credentials_lock:
             if key not in self._credentials:
                 known = self._answer({"job": "targets"}, deadline, patient=True)["targets"]
@@ -157,6 +190,50 @@ class Dbt:
     def close(self) -> None:
         """Cancel what runs and end the process."""
         self._process.close()
+
+    def _compile(
+        self, rule_set: RuleSet, only: Sequence[int], marker: str | None, deadline: float
+    ) -> list[CompiledTest]:
+        """What dbt makes of the rules at these places."""
+        job: dict[str, Any] = {
+            "base": str(self.projects.base_project()),
+            "target": rule_set.connection,
+        }
+        self._answer(job | {"job": "prepare"}, deadline, patient=True)
+        job |= {"sources": self.projects.sources_of(rule_set, only), "marker": marker}
+        answer = self._answer(job | {"job": "compile"}, deadline)["results"]
+        faults = [
+            self._fault(said["name"], said["rejected"]) for said in answer if "rejected" in said
+        ]
+        if faults:
+            raise _refused(faults)
+        tests = [CompiledTest(**said) for said in _in_order(answer, only)]
+        if not all(test.sql for test in tests):
+            raise Incomplete("dbt left a rule without SQL")
+        return tests
+
+    def _warm(self) -> None:
+        try:
+            target = self.targets()[0]
+            rules = tuple(Rule.model_validate(entry.example) for entry in RULE_TYPES.values())
+            every_type = RuleSet(target, TableName("public", "example"), rules)
+            deadline = time.monotonic() + self._settings.check_time_limit_s
+            self._compile(every_type, range(len(rules)), self._marker, deadline)
+        except (StringXError, IndexError) as error:
+            # Whoever needs dbt is told what is wrong.
+            log.info("dbt_not_warm", reason=self.redact(str(error)))
+
+    def _stay_warm(self) -> None:
+        """Begin anew in the background when the process was ended for its age."""
+        if self._keeps_warm and self._process.pid is None:
+            self.warm()
+
+    def _profile_changed(self) -> int:
+        profile = self._settings.profiles / "profiles.yml"
+        try:
+            return profile.stat().st_mtime_ns
+        except OSError as error:
+            raise EngineError(f"cannot read {profile.name}: {error.strerror}") from None
 
     def _answer(
         self, job: dict[str, Any], deadline: float, *, patient: bool = False

@@ -111,7 +111,7 @@ class DbtProcess:
         except Overdue:
             self._end_running()
             raise DbtTimeout("the check took longer than it may") from None
-        running.jobs += job["job"] != "load"  # mostly found done
+        running.jobs += job["job"] not in ("load", "prepare")  # mostly found done
         if running.jobs >= self._settings.recycle_jobs or running.megabytes > (
             self._settings.recycle_mb
         ):

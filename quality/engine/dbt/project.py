@@ -14,7 +14,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,9 +55,10 @@ class ProjectFolder:
         return self._folder(name, self.sources_of(rule_set))
 
     @staticmethod
-    def sources_of(rule_set: RuleSet) -> list[dict[str, Any]]:
-        """The `sources` of the rule set's project: its table, with a test for each rule."""
-        return [_table_source(rule_set)]
+    def sources_of(rule_set: RuleSet, only: Collection[int] | None = None) -> list[dict[str, Any]]:
+        """The `sources` of the rule set's project: its table, with a test for each rule, or for
+        those at the places in `only`."""
+        return [_table_source(rule_set, range(len(rule_set.rules)) if only is None else only)]
 
     def base_project(self) -> Path:
         """The folder of a project without rules, made if it is not there."""
@@ -140,9 +141,16 @@ def scope_document(scope: Iterable[Predicate]) -> str:
     return _escaped_json([predicate.document() for predicate in scope])
 
 
-def _table_source(rule_set: RuleSet) -> dict[str, Any]:
+def definition(rule: Rule, table: TableName) -> str:
+    """What dbt is given of a rule, its place among others apart."""
+    return json.dumps(_test(rule, "", table), sort_keys=True)
+
+
+def _table_source(rule_set: RuleSet, only: Collection[int]) -> dict[str, Any]:
     tests = [
-        _test(rule, f"rule_{index}", rule_set.table) for index, rule in enumerate(rule_set.rules)
+        _test(rule, f"rule_{index}", rule_set.table)
+        for index, rule in enumerate(rule_set.rules)
+        if index in only
     ]
     return {"name": "source_0", "tables": [{"name": "table_0", "data_tests": tests}]}
 
