@@ -18,6 +18,9 @@ from quality.engine.target.wire import Answer
 _SAFE = re.compile(r'\s*("(?:[^"]|"")+"|[A-Za-z_]\w*)\s+is\s+(not\s+)?null\s*', re.I)
 _INTEGER = re.compile(r"-?\d{1,18}")
 _DECIMAL = re.compile(r"-?\d+\.\d+|-?\d+(\.\d+)?[eE][+-]?\d+")
+# OIDs of pg_type: the integers, floats and numeric.
+_NUMERIC = {20, 21, 23, 700, 701, 1700}
+_BOOLEAN = 16
 _TRUE = {"t", "true", "y", "yes", "on", "1"}
 _FALSE = {"f", "false", "n", "no", "off", "0"}
 
@@ -122,16 +125,18 @@ class Progress:
         if answer.failed:
             self.fail(answer, "the query")
             return
-        wrong = "dbt expects one row with failures, should_warn and should_error"
-        if len(answer.rows) != 1 or len(answer.rows[0]) != 3:
-            self._unusable(wrong, answer.seconds)
+        if len(answer.rows) != 1 or len(answer.types) != 3:
+            words = f"fail_calc gave {len(answer.rows)} rows instead of one number"
+            self._unusable(words, answer.seconds)
             return
-        failures, should_warn, should_error = answer.rows[0]
-        found = _whole(failures)
-        warns, errs = _truth(should_warn), _truth(should_error)
+        (failures, should_warn, should_error), types = answer.rows[0], answer.types
+        found = _whole(failures) if types[0] in _NUMERIC else None
+        warns, errs = _truth(should_warn, types[1]), _truth(should_error, types[2])
         if found is None or warns is None or errs is None:
-            words = f"fail_calc gave {failures!r}, which is no whole number"
-            self._unusable(words if found is None else wrong, answer.seconds)
+            what = (
+                "fail_calc gave no whole number" if found is None else "a threshold is no boolean"
+            )
+            self._unusable(f"{what}: {answer.rows[0]}", answer.seconds)
             return
         test = self.planned.test
         counts_rows = isinstance(self.planned.shape, (Rows, Orphans)) and test.limit is None
@@ -195,13 +200,17 @@ def _whole(text: str | None) -> int | None:
     return int(text) if _INTEGER.fullmatch(text) else int(number)
 
 
-def _truth(text: str | None) -> bool | None:
-    """A threshold's answer as a boolean; None where it is none. NULL does not hold."""
+def _truth(text: str | None, type_: int) -> bool | None:
+    """A threshold's answer as Python's truth, as dbt takes it; None where dbt would refuse.
+
+    NULL does not hold. A text is read as distutils' strtobool does.
+    """
     if text is None:
         return False
+    if type_ == _BOOLEAN:
+        return text == "t"
+    if type_ in _NUMERIC:
+        return float(text) != 0
     if text.lower() in _TRUE | _FALSE:
         return text.lower() in _TRUE
-    try:
-        return float(text) != 0
-    except ValueError:
-        return None
+    return None

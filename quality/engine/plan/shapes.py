@@ -233,9 +233,29 @@ def _values(select: Select, inner: Select, subject: Subject, condition: Tokens) 
         if _column(expression) != key:
             return None
         columns[alias or expression[-1].identifier or ""] = key
-    if not _names_in(condition) <= set(columns) or not _all_harmless(select.items):
+    if not _is_membership(condition, set(columns)) or not _all_harmless(select.items):
         return None
-    return Values(subject, key, render(condition, names=columns))
+    return Values(subject, key, render(condition, columns))
+
+
+def _is_membership(condition: Tokens, columns: set[str]) -> bool:
+    """`<column> [not] in (<literals>)`, which holds for all of a group's rows or for none.
+
+    Anything else could tell apart what GROUP BY does not, such as 1.0 and 1.00.
+    """
+    words = [token.word for token in condition]
+    start = 3 if words[1:3] == ["not", "in"] else 2 if words[1:2] == ["in"] else 0
+    if not start or condition[0].identifier not in columns or condition[start].text != "(":
+        return False
+    if closing(condition, start) != len(condition) - 1:
+        return False
+    for value in split(condition[start + 1 : -1]):
+        if value and value[0].text == "-":
+            value = value[1:]
+        is_word = bool(value) and value[0].word in ("true", "false", "null")
+        if len(value) != 1 or not (value[0].kind in ("string", "number") or is_word):
+            return False
+    return True
 
 
 def _aggregate(

@@ -47,8 +47,10 @@ select json_build_object(
     'row_security', c.relrowsecurity,
     'columns', (
         select json_agg(json_build_object('number', a.attnum, 'name', a.attname,
-            'type', a.atttypid, 'kind', y.typtype, 'not_null', a.attnotnull) order by a.attnum)
-        from pg_catalog.pg_attribute a join pg_catalog.pg_type y on y.oid = a.atttypid
+            'type', a.atttypid, 'kind', coalesce(b.typtype, y.typtype), 'not_null', a.attnotnull) order by a.attnum)
+        from pg_catalog.pg_attribute a
+        join pg_catalog.pg_type y on y.oid = a.atttypid
+        left join pg_catalog.pg_type b on b.oid = y.typbasetype
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
     'constraints', (
         select json_agg(to_json(k)) from (
@@ -56,6 +58,12 @@ select json_build_object(
                 exists (select from pg_catalog.pg_trigger t
                     where t.tgconstraint = k.oid and t.tgenabled <> 'O') as disabled
             from pg_catalog.pg_constraint k where k.conrelid = c.oid) k),
+    'own_functions', exists (
+        select from pg_catalog.pg_depend d
+        join pg_catalog.pg_constraint k on k.oid = d.objid
+        where d.classid = 'pg_catalog.pg_constraint'::regclass and k.conrelid = c.oid
+            and d.refclassid in (
+                'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass)),
     'indexes', (
         select json_agg(json_build_object(
             'name', x.relname, 'keys', i.indkey::int2[], 'key_count', i.indnkeyatts,
@@ -94,7 +102,9 @@ class Facts:
 
     `columns` have their numbers, `not_null` the names of constraints. `unique_keys`: the columns of
     valid unique indexes, with whether NULLs are equal in them, and the index's name. `checks` are
-    the names of validated CHECK constraints.
+    the names of validated CHECK constraints, as far as they use nothing that can be replaced.
+    `simple` columns are no composites: of these one whose fields are all NULL `is null`, stands in
+    a NOT NULL column all the same, and counts as a value.
     """
 
     oid: int
@@ -102,6 +112,7 @@ class Facts:
     kind: str
     row_security: bool
     columns: dict[str, int] = field(default_factory=dict)
+    simple: frozenset[str] = frozenset()
     not_null: dict[str, str] = field(default_factory=dict)
     unique_keys: tuple[tuple[frozenset[str], bool, str], ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
@@ -151,7 +162,6 @@ def facts_of(answer: Answer) -> Facts:
     found: dict[str, Any] = json.loads(answer.rows[0][0] or "{}")
     columns = found["columns"] or ()
     names = {column["number"]: column["name"] for column in columns}
-    # A composite value of NULLs `is null` and may stand in a NOT NULL column all the same.
     simple = {column["name"] for column in columns if column["kind"] in ("b", "e", "r", "m")}
     constraints = [
         {**entry["k"], "disabled": entry["disabled"]} for entry in found["constraints"] or ()
@@ -171,6 +181,7 @@ def facts_of(answer: Answer) -> Facts:
         kind=found["kind"],
         row_security=found["row_security"],
         columns={name: number for number, name in names.items()},
+        simple=frozenset(simple),
         not_null=not_null,
         unique_keys=tuple(
             (
@@ -187,7 +198,11 @@ def facts_of(answer: Answer) -> Facts:
             for entry in holding
             if entry["contype"] == "f" and len(entry["conkey"]) == 1 and found["kind"] == "r"
         ),
-        checks=tuple(entry["conname"] for entry in holding if entry["contype"] == "c"),
+        checks=tuple(
+            entry["conname"]
+            for entry in (holding if not found["own_functions"] else ())
+            if entry["contype"] == "c"
+        ),
     )
 
 

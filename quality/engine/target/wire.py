@@ -49,9 +49,9 @@ class Overdue(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one statement gave: its columns and rows, or an error."""
+    """What one statement gave: its rows and the types (OIDs) of its columns, or an error."""
 
-    columns: tuple[str, ...] = ()
+    types: tuple[int, ...] = ()
     rows: tuple[tuple[str | None, ...], ...] = ()
     sqlstate: str | None = None
     message: str | None = None
@@ -175,17 +175,15 @@ class Wire:
                 seconds=seconds,
             )
         encoding = self._encoding
-        columns = tuple(
-            (result.fname(place) or b"").decode(encoding) for place in range(result.nfields)
-        )
+        types = tuple(result.ftype(place) for place in range(result.nfields))
         rows = tuple(
             tuple(
                 None if value is None else value.decode(encoding)
-                for value in (result.get_value(row, place) for place in range(len(columns)))
+                for value in (result.get_value(row, place) for place in range(len(types)))
             )
             for row in range(result.ntuples)
         )
-        return Answer(columns, rows, seconds=seconds)
+        return Answer(types, rows, seconds=seconds)
 
 
 def wait(wires: Sequence[Wire], deadline: float) -> list[Wire]:
