@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quality.engine.plan.finding import Finding
 from tests.differential.cases import Case
-from tests.differential.plain_dbt import Said
+from tests.differential.engine_side import EngineSide
+from tests.differential.plain_dbt import PlainDbt, Said
 
-FUSED = ("scan", "second_scan", "grouped", "constraint")
 JUDGED = ("pass", "warn", "fail")
 
 
@@ -31,10 +33,10 @@ class Pair:
 
     def disagreement(self) -> str | None:
         """What differs, None where all agree."""
-        theirs = _verdict(self.said.status, self.said.failures)
+        theirs = verdict(self.said.status, self.said.failures)
         for how in ("together", "again", "alone"):
             finding: Finding = getattr(self.ours, how)
-            ours = _verdict(finding.status, finding.failures)
+            ours = verdict(finding.status, finding.failures)
             if ours != theirs:
                 return (
                     f"dbt {theirs}, the engine {how} {ours} by {finding.path} "
@@ -44,6 +46,27 @@ class Pair:
         return None
 
 
-def _verdict(status: str, failures: int | None) -> tuple[str, int | None]:
+def pairs_of(
+    cases: Sequence[Case], plain_dbt: PlainDbt, engine_side: EngineSide
+) -> dict[str, Pair]:
+    """Both sides of every case that does not need dbt itself, by its name.
+
+    dbt runs them once; the engine all together in an order of its own, once more, and each alone.
+    """
+    said = plain_dbt.test(cases)
+    tests = [said[case.name].test for case in cases if said[case.name].test.dbt_only is None]
+    random.Random(3).shuffle(tests)
+    together, again = engine_side.run(tests, times=2)
+    alone = [engine_side.run([test])[0][0] for test in tests]
+    found = zip(tests, together, again, alone, strict=True)
+    ours = {test.name: Ours(*findings) for test, *findings in found}
+    return {
+        case.name: Pair(case, said[case.name], ours[case.name])
+        for case in cases
+        if case.name in ours
+    }
+
+
+def verdict(status: str, failures: int | None) -> tuple[str, int | None]:
     # dbt says 0, or nothing, of a test that it could not run.
     return status, failures if status in JUDGED else None

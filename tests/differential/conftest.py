@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from embedded.postgres import EmbeddedPostgres
 from tests.conftest import clean_environment
 from tests.differential import typed_columns
 from tests.differential.engine_side import EngineSide
+from tests.differential.paths import Paths
 from tests.differential.plain_dbt import PlainDbt
 
 DATABASE = "differential"
@@ -85,3 +86,9 @@ def engine_side(
     opened = EngineSide(environment, tmp_path_factory.mktemp("engine"))
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def paths(record_property: Callable[[str, object], None]) -> Paths:
+    """Counts the ways that tests took; shown by `pytest_terminal_summary`."""
+    return Paths(record_property)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 
 import pytest
@@ -17,8 +16,9 @@ from tests.differential import (
     cases_users,
 )
 from tests.differential.cases import Case
-from tests.differential.comparing import Ours, Pair
+from tests.differential.comparing import Pair, pairs_of
 from tests.differential.engine_side import EngineSide
+from tests.differential.paths import Paths
 from tests.differential.plain_dbt import PlainDbt
 
 CASES = [
@@ -34,17 +34,14 @@ CASES = [
 
 @pytest.fixture(scope="module")
 def pairs(plain_dbt: PlainDbt, engine_side: EngineSide) -> dict[str, Pair]:
-    """Both verdicts of every case: one run of dbt; the engine with all tests, and with each."""
-    said = plain_dbt.test(CASES)
-    tests = [said[case.name].test for case in CASES if said[case.name].test.dbt_only is None]
-    random.Random(3).shuffle(tests)
-    together, again = engine_side.run(tests, times=2)
-    alone = [engine_side.run([test])[0][0] for test in tests]
-    found = zip(tests, together, again, alone, strict=True)
-    ours = {test.name: Ours(*findings) for test, *findings in found}
-    return {case.name: Pair(case, said[case.name], ours[case.name]) for case in CASES}
+    """Both verdicts of every case."""
+    found = pairs_of(CASES, plain_dbt, engine_side)
+    assert len(found) == len(CASES)
+    return found
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_engine_says_what_dbt_says(case: Case, pairs: Mapping[str, Pair]) -> None:
-    assert pairs[case.name].disagreement() is None
+def test_the_engine_says_what_dbt_says(case: Case, pairs: Mapping[str, Pair], paths: Paths) -> None:
+    pair = pairs[case.name]
+    paths.count(case.kind, pair.said.status, pair.ours.together.path)
+    assert pair.disagreement() is None

@@ -1,0 +1,52 @@
+"""Which way tests took through the engine: counted, shown at the end, and not allowed to decay."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+FUSED = ("scan", "second_scan", "grouped", "constraint")
+ALL = (*FUSED, "dbt_sql", "dbt")
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Counts what a kind of test took; `record` hands it on to the end of the run."""
+
+    record: Callable[[str, object], None]
+
+    def count(self, kind: str, status: str, path: str | None) -> None:
+        """Once for a test; one that could not be judged is counted as `error`."""
+        self.record("path", (kind, "error" if status == "error" else path))
+
+
+def table(counted: Counter[tuple[str, str]]) -> list[str]:
+    """The counts as lines, a kind each."""
+    columns = (*ALL, "error")
+    kinds = sorted({kind for kind, _ in counted})
+    lines = [f"{'':32}" + "".join(f"{name:>12}" for name in columns)]
+    for kind in kinds:
+        numbers = "".join(f"{counted[kind, name] or '':>12}" for name in columns)
+        lines.append(f"{kind:32}{numbers}")
+    totals = [sum(counted[kind, name] for kind in kinds) for name in columns]
+    lines.append(f"{'in all':32}" + "".join(f"{number:>12}" for number in totals))
+    fused = sum(totals[: len(FUSED)])
+    judged = sum(totals[: len(ALL)])
+    lines.append(f"fused: {fused} of {judged} that were judged ({fused / max(1, judged):.0%})")
+    return lines
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Show the counts of all tests of this run."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "path" and report.when == "call":
+                    counted[tuple(value)] += 1
+    if counted:
+        terminalreporter.section("ways through the engine")
+        for line in table(counted):
+            terminalreporter.write_line(line)
