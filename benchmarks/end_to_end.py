@@ -35,7 +35,7 @@ class Plan:
 
 
 SIZES = {
-    "small": Plan(),
+    "small": Plan(tables=10),
     "medium": Plan(messages=2_000, rates=(50, 100), rate_s=15, requests=500),
     "full": Plan(messages=10_000, rates=(50, 100, 200), rate_s=60, requests=2_000, limit_s=600),
 }

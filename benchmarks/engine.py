@@ -38,7 +38,12 @@ class Plan:
 
 
 SIZES = {
-    "small": Plan(rounds=3, cli_rounds=1, conditions=("dirty",)),
+    "small": Plan(
+        rounds=3,
+        cli_rounds=1,
+        conditions=("dirty",),
+        contenders=("stringx", "sql-fused", "sql-each", "soda", "dbt-4", "dbt-cli"),
+    ),
     "medium": Plan(rows=(1_000, 100_000), rounds=7),
     "full": Plan(rows=(1_000, 100_000, 1_000_000), rounds=7),
 }

@@ -29,11 +29,11 @@ class Plan:
     """How many checks: half over HTTP, half over Kafka."""
 
     checks: int = 500
-    tables: int = 10
+    tables: int = 5
     limit_s: float = 120.0
 
 
-SIZES = {"small": Plan(), "medium": Plan(checks=2_000), "full": Plan(checks=10_000)}
+SIZES = {"small": Plan(), "medium": Plan(2_000, 20), "full": Plan(10_000, 20)}
 
 
 @dataclass

@@ -35,7 +35,7 @@ class Plan:
     """Numbers of configured tables, in rising order, and how often a rule is changed at each."""
 
     tables: Sequence[int] = (1, 10)
-    changes: int = 4
+    changes: int = 3
 
 
 SIZES = {
@@ -72,7 +72,7 @@ def measure(plan: Plan) -> Report:
             "one table's rule, from the PATCH at the API to the answer of the first check whose "
             "verdict follows from it (for Kafka: to the commit of its result, the message being "
             f"sent when the PATCH is answered). {database.described()}; "
-            f"{machine()['cores']} cores.",
+            f"{machine()['cores']} cores, load before {report.load}.",
         )
         heads = ["configured tables", *map(str, plan.tables)]
         rows, document = _through_the_service(plan, database, tables, report)
