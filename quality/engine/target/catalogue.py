@@ -47,17 +47,17 @@ select json_build_object(
     'row_security', c.relrowsecurity,
     'columns', (
         select json_agg(json_build_object('number', a.attnum, 'name', a.attname,
-            'type', a.atttypid, 'kind', coalesce(b.typtype, y.typtype), 'not_null', a.attnotnull) order by a.attnum)
+            'kind', coalesce(b.typtype, y.typtype), 'not_null', a.attnotnull) order by a.attnum)
         from pg_catalog.pg_attribute a
         join pg_catalog.pg_type y on y.oid = a.atttypid
         left join pg_catalog.pg_type b on b.oid = y.typbasetype
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
     'constraints', (
-        select json_agg(to_json(k)) from (
-            select to_jsonb(k) - 'conbin' as k,
+        select json_agg(entry.known || jsonb_build_object('disabled', entry.disabled)) from (
+            select to_jsonb(k) - 'conbin' as known,
                 exists (select from pg_catalog.pg_trigger t
                     where t.tgconstraint = k.oid and t.tgenabled <> 'O') as disabled
-            from pg_catalog.pg_constraint k where k.conrelid = c.oid) k),
+            from pg_catalog.pg_constraint k where k.conrelid = c.oid) entry),
     'own_functions', exists (
         select from pg_catalog.pg_depend d
         join pg_catalog.pg_constraint k on k.oid = d.objid
@@ -163,9 +163,7 @@ def facts_of(answer: Answer) -> Facts:
     columns = found["columns"] or ()
     names = {column["number"]: column["name"] for column in columns}
     simple = {column["name"] for column in columns if column["kind"] in ("b", "e", "r", "m")}
-    constraints = [
-        {**entry["k"], "disabled": entry["disabled"]} for entry in found["constraints"] or ()
-    ]
+    constraints = found["constraints"] or ()
     holding = [entry for entry in constraints if _holds(entry)] if found["plain"] else []
     not_null = {
         names[entry["conkey"][0]]: entry["conname"]
