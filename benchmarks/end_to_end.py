@@ -19,6 +19,7 @@ from benchmarks.traffic import Delivered, Sender, await_stored, messages
 ROWS = 1_000
 CHECKS = 10
 ENGINE_RUNS = "stringx_engine_duration_seconds"
+PERCENTILES = ("p50 ms", "p95 ms", "p99 ms", "max ms")
 
 
 @dataclass(frozen=True)
@@ -50,20 +51,18 @@ def measure(plan: Plan) -> Report:
             make_table(database.url, condition, ROWS, say)
             names = make_copies(database.url, condition, ROWS, plan.tables // 2)
             expected |= dict.fromkeys(names, "pass" if condition == "clean" else "fail")
-        # Clean and dirty in turn.
-        tables = sorted(expected, key=lambda name: name[::-1])
         say("starting the service")
         with open_service(database, plan.broker) as service:
             rules = rule_documents(work_of("clean", ROWS, CHECKS))
-            for table in tables:
+            for table in expected:
                 service.api.configure(table, rules)
             _describe(report, plan, service, database.described())
-            sender = Sender(service)
+            phases = _Phases(plan, report, service, Sender(service), expected)
             # Every table once, so that nothing is compiled while it is measured.
-            _deliver(service, sender, tables, len(tables), report, expected, plan)
-            _throughput(report, plan, service, sender, tables, expected)
-            _latency(report, plan, service, sender, tables, expected)
-            _synchronous(report, plan, service, tables, expected)
+            phases.deliver(phases.tables, len(phases.tables))
+            phases.throughput()
+            phases.latency()
+            phases.synchronous()
     return report
 
 
@@ -79,51 +78,109 @@ def _describe(report: Report, plan: Plan, service: Service, database: str) -> No
     )
 
 
-def _throughput(
-    report: Report,
-    plan: Plan,
-    service: Service,
-    sender: Sender,
-    tables: Sequence[str],
-    expected: Mapping[str, str],
-) -> None:
-    rows, figures_of = [], {}
-    kinds = {
-        "one table": (tables[:1], False),
-        f"{len(tables)} tables": (tables, False),
-        f"{len(tables)} tables, nothing to share": (tables, True),
-    }
-    for kind, (chosen, scoped) in kinds.items():
-        say(f"{plan.messages} messages at once: {kind}")
-        before = service.metrics()
-        done = _deliver(
-            service, sender, chosen, plan.messages, report, expected, plan, scoped=scoped
-        )
-        grown = stages(before, service.metrics())
-        if not done.stored:
-            continue
-        per_second = len(done.stored) / done.seconds
-        runs = sum(stage.count for stage in grown if stage.name == ENGINE_RUNS)
-        rows.append(
-            [
-                kind,
-                str(len(done.stored)),
-                f"{per_second:.0f}",
-                f"{per_second * CHECKS:.0f}",
-                str(runs),
-            ]
-        )
-        figures_of[kind] = {
-            "messages": len(done.stored),
-            "seconds": done.seconds,
-            "messages_per_s": per_second,
-            "checks_per_s": per_second * CHECKS,
-            "engine_runs": runs,
-            "stages": [vars(stage) for stage in grown],
-        }
-    report.document["throughput"] = figures_of
-    heads = ["as fast as possible", "messages", "messages/s", "checks/s a worker", "engine runs"]
-    report.add(figures.markdown(heads, rows), _stage_table(kind, grown))
+@dataclass(frozen=True)
+class _Phases:
+    """What is measured with one running service; `expected` has the verdict of each table."""
+
+    plan: Plan
+    report: Report
+    service: Service
+    sender: Sender
+    expected: Mapping[str, str]
+
+    @property
+    def tables(self) -> list[str]:
+        """Clean and dirty ones in turn."""
+        return sorted(self.expected, key=lambda name: name[::-1])
+
+    def throughput(self) -> None:
+        """All messages at once."""
+        rows, document = [], {}
+        many = f"{len(self.tables)} tables"
+        for kind, tables, scoped in (
+            ("one table", self.tables[:1], False),
+            (many, self.tables, False),
+            (f"{many}, nothing to share", self.tables, True),
+        ):
+            say(f"{self.plan.messages} messages at once: {kind}")
+            before = self.service.metrics()
+            done = self.deliver(tables, self.plan.messages, scoped=scoped)
+            grown = stages(before, self.service.metrics())
+            if not done.stored:
+                continue
+            rate = len(done.stored) / done.seconds
+            runs = sum(stage.count for stage in grown if stage.name == ENGINE_RUNS)
+            shown = (len(done.stored), round(rate), round(rate * CHECKS), runs)
+            rows.append([kind, *map(str, shown)])
+            document[kind] = {
+                "messages": len(done.stored),
+                "seconds": done.seconds,
+                "messages_per_s": rate,
+                "checks_per_s": rate * CHECKS,
+                "engine_runs": runs,
+                "stages": [vars(stage) for stage in grown],
+            }
+        self.report.document["throughput"] = document
+        heads = ["as fast as possible", "messages", "messages/s", "checks/s a worker"]
+        self.report.add(figures.markdown([*heads, "engine runs"], rows), _stage_table(kind, grown))
+
+    def latency(self) -> None:
+        """Messages at a steady rate."""
+        rows, document = [], {}
+        for rate in self.plan.rates:
+            count = round(rate * self.plan.rate_s)
+            say(f"{rate} messages a second for {self.plan.rate_s:g} s")
+            done = self.deliver(self.tables, count, per_second=rate)
+            if done.stored:
+                document[str(rate)] = _percentiles(done.latencies)
+                rows.append([f"{rate} messages/s", str(len(done.stored)), *_shown(done.latencies)])
+        self.report.document["latency"] = document
+        heads = ["message → stored result", "messages", *PERCENTILES]
+        self.report.add(figures.markdown(heads, rows))
+
+    def synchronous(self) -> None:
+        """Checks over HTTP, one after the other."""
+        say(f"{self.plan.requests} synchronous checks over HTTP")
+        seconds = []
+        for place in range(-len(self.tables), self.plan.requests):  # each table once to warm up
+            table = self.tables[place % len(self.tables)]
+            asked = {"connection": CONNECTION, "table": table, "mode": "sync"}
+            began = time.perf_counter()
+            check = self.service.api.call("POST", "/checks", asked)
+            took = time.perf_counter() - began
+            self._hold(table, check["status"], "over HTTP")
+            if place >= 0:
+                seconds.append(took)
+        self.report.document["synchronous"] = _percentiles(seconds)
+        heads = ["POST /checks, sync, one after the other", "requests", *PERCENTILES]
+        row = ["keep-alive connection", str(len(seconds)), *_shown(seconds)]
+        self.report.add(figures.markdown(heads, [row]))
+
+    def deliver(
+        self,
+        tables: Sequence[str],
+        count: int,
+        *,
+        scoped: bool = False,
+        per_second: float | None = None,
+    ) -> Delivered:
+        """Send, wait, and hold the verdicts against what they must be."""
+        wanted = messages(tables, count, scoped=scoped)
+        produced = self.sender.send(wanted, per_second=per_second)
+        done = await_stored(self.service, produced, self.plan.limit_s)
+        if done.lost:
+            limit = f"{self.plan.limit_s:g} s after the last"
+            self.report.faults.append(f"{done.lost} of {count} messages have no result {limit}")
+        for message in wanted:
+            if message.id in done.statuses:
+                self._hold(message.table, done.statuses[message.id], "over Kafka")
+        return done
+
+    def _hold(self, table: str, status: str, door: str) -> None:
+        """A wrong verdict is a fault, said once for each table and door."""
+        fault = f"{table} is {status} {door}, not {self.expected[table]}"
+        if status != self.expected[table] and fault not in self.report.faults:
+            self.report.faults.append(fault)
 
 
 def _stage_table(kind: str, grown: Sequence[Stage]) -> str:
@@ -139,85 +196,6 @@ def _stage_table(kind: str, grown: Sequence[Stage]) -> str:
         if "seconds" in stage.name and "/metrics" not in stage.labels
     ]
     return figures.markdown([f"stages ({kind})", "times", "mean ms", "sum s"], rows)
-
-
-def _latency(
-    report: Report,
-    plan: Plan,
-    service: Service,
-    sender: Sender,
-    tables: Sequence[str],
-    expected: Mapping[str, str],
-) -> None:
-    rows, figures_of = [], {}
-    for rate in plan.rates:
-        count = round(rate * plan.rate_s)
-        say(f"{rate} messages a second for {plan.rate_s:g} s")
-        done = _deliver(service, sender, tables, count, report, expected, plan, per_second=rate)
-        if not done.stored:
-            continue
-        figures_of[str(rate)] = _percentiles(done.latencies)
-        rows.append([f"{rate} messages/s", str(len(done.stored)), *_shown(done.latencies)])
-    report.document["latency"] = figures_of
-    heads = ["message → stored result", "messages", "p50 ms", "p95 ms", "p99 ms", "max ms"]
-    report.add(figures.markdown(heads, rows))
-
-
-def _synchronous(
-    report: Report,
-    plan: Plan,
-    service: Service,
-    tables: Sequence[str],
-    expected: Mapping[str, str],
-) -> None:
-    say(f"{plan.requests} synchronous checks over HTTP")
-    seconds = []
-    for place in range(plan.requests + len(tables)):
-        table = tables[place % len(tables)]
-        asked = {"connection": CONNECTION, "table": table, "mode": "sync"}
-        began = time.perf_counter()
-        check = service.api.call("POST", "/checks", asked)
-        took = time.perf_counter() - began
-        if check["status"] != expected[table]:
-            report.faults.append(f"HTTP: {table} is {check['status']}, not {expected[table]}")
-        if place >= len(tables):  # each table once to warm up
-            seconds.append(took)
-    report.document["synchronous"] = _percentiles(seconds)
-    heads = ["POST /checks, sync, one after the other", "requests", "p50 ms", "p95 ms", "p99 ms"]
-    report.add(
-        figures.markdown(
-            [*heads, "max ms"],
-            [["keep-alive connection", str(len(seconds)), *_shown(seconds)]],
-        )
-    )
-
-
-def _deliver(
-    service: Service,
-    sender: Sender,
-    tables: Sequence[str],
-    count: int,
-    report: Report,
-    expected: Mapping[str, str],
-    plan: Plan,
-    *,
-    scoped: bool = False,
-    per_second: float | None = None,
-) -> Delivered:
-    """Send, wait, and hold the verdicts against what they must be."""
-    wanted = messages(tables, count, scoped=scoped)
-    done = await_stored(service, sender.send(wanted, per_second=per_second), plan.limit_s)
-    if done.lost:
-        report.faults.append(
-            f"{done.lost} of {count} messages have no result {plan.limit_s:g} s after the last"
-        )
-    wrong = [
-        f"{message.table} is {done.statuses[message.id]}, not {expected[message.table]}"
-        for message in wanted
-        if done.statuses.get(message.id, expected[message.table]) != expected[message.table]
-    ]
-    report.faults += sorted(set(wrong))
-    return done
 
 
 def _percentiles(seconds: Sequence[float]) -> dict[str, float]:
