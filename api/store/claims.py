@@ -1,8 +1,9 @@
 """Claims: taking requests into work, each by one worker at a time.
 
 Every time that decides something is PostgreSQL's, so that clocks of workers do not matter. A batch
-costs the same few statements however large it is. New rows are inserted and then old ones locked,
-each in the order of their ids, so that batches with the same ids cannot deadlock.
+of new requests is one statement, any other a few, however large it is. New rows are inserted and
+then old ones locked, each in the order of their ids, so that batches with the same ids cannot
+deadlock.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from api.store import outcomes
 from api.store.checks import Request, id_reused
@@ -24,18 +25,27 @@ from quality.rules import RuleSet
 
 LONGEST_BUSY_S = 5.0
 
-_INSERT = text(
-    """
+_NEW = """
     insert into check_run (id, connection, table_id, table_name, request, payload_hash, source,
         traceparent, state, worker, fence, attempts, lease_until)
     select i.id, i.connection, i.table_id, i.table_name, i.request, i.payload_hash, :source,
         i.traceparent, 'running', :worker, 1, 1, now() + make_interval(secs => :lease_s)
     from jsonb_to_recordset(cast(:items as jsonb)) as i (id text, connection text, table_id bigint,
-        table_name text, request jsonb, payload_hash text, traceparent text)
+        version uuid, target text, table_name text, request jsonb, payload_hash text,
+        traceparent text)
+    {still}
     order by i.id
     on conflict (id) do nothing
     returning id
+"""
+_INSERT = text(_NEW.format(still=""))
+_INSERT_IF_STILL_SO = text(
+    _NEW.format(
+        still="""
+    join monitored_table t on t.id = i.table_id and t.rules_version = i.version
+    join connection c on c.name = t.connection and c.target = i.target
     """
+    )
 )
 _LOCK = text(
     """
@@ -126,6 +136,30 @@ class _Wanted:
     rule_set: RuleSet
 
 
+def claim_new(
+    db: Connection, requests: list[Request], rule_sets: RuleSets, lease: Lease
+) -> dict[int, Claim]:
+    """Take, in one statement, those requests that are new and of tables whose rules are in memory.
+
+    The statement itself sees to it that these are still the rules. Claims by their place in
+    `requests`; all others are left for `claim`.
+    """
+    wanted: dict[str, _Wanted] = {}
+    places: dict[str, int] = {}
+    for place, request in enumerate(requests):
+        subject = rule_sets.kept(request.body)
+        if subject is None or request.id in wanted:
+            continue
+        try:
+            rule_set = subject.rule_set(request.body.select)
+        except InvalidInput:
+            continue
+        wanted[request.id] = _Wanted(request, request.body.payload_hash, subject, rule_set)
+        places[request.id] = place
+    taken = _insert(db, wanted, lease, _INSERT_IF_STILL_SO)
+    return {places[check_id]: claim for check_id, claim in taken.items()}
+
+
 def claim(
     db: Connection, requests: list[Request], rule_sets: RuleSets, lease: Lease
 ) -> list[Claim]:
@@ -191,16 +225,8 @@ def _take(
     db: Connection, wanted: dict[str, _Wanted], rejected: list[str], lease: Lease
 ) -> dict[str, Claim]:
     """Claims by id; the rows of `rejected` are locked with those that were stored before."""
-    of_lease = {"worker": lease.worker, "lease_s": lease.seconds}
-    new: set[str] = set()
-    if wanted:
-        items = json.dumps([_row(one) for one in wanted.values()])
-        new |= set(db.scalars(_INSERT, {"items": items, "source": lease.source, **of_lease}))
-    taken = {
-        check_id: Claim(check_id, "claimed", fence=1, rule_set=wanted[check_id].rule_set)
-        for check_id in new
-    }
-    old = [check_id for check_id in (*wanted, *rejected) if check_id not in new]
+    taken = _insert(db, wanted, lease, _INSERT)
+    old = [check_id for check_id in (*wanted, *rejected) if check_id not in taken]
     free, poison = [], []
     for row in db.execute(_LOCK, {"ids": old}) if old else ():
         if row.id not in wanted:
@@ -217,12 +243,30 @@ def _take(
         else:
             free.append(row.id)
     if free:
-        for row in db.execute(_TAKE, {"ids": free, **of_lease}):
+        given = {"ids": free, "worker": lease.worker, "lease_s": lease.seconds}
+        for row in db.execute(_TAKE, given):
             rules = wanted[row.id].rule_set
             taken[row.id] = Claim(row.id, "claimed", fence=row.fence, rule_set=rules)
     if poison:
         taken |= _give_up(db, poison, wanted)
     return taken
+
+
+def _insert(
+    db: Connection, wanted: dict[str, _Wanted], lease: Lease, statement: TextClause
+) -> dict[str, Claim]:
+    if not wanted:
+        return {}
+    values = {
+        "items": json.dumps([_row(one) for one in wanted.values()]),
+        "source": lease.source,
+        "worker": lease.worker,
+        "lease_s": lease.seconds,
+    }
+    return {
+        check_id: Claim(check_id, "claimed", fence=1, rule_set=wanted[check_id].rule_set)
+        for check_id in db.scalars(statement, values)
+    }
 
 
 def _row(one: _Wanted) -> dict[str, Any]:
@@ -231,6 +275,8 @@ def _row(one: _Wanted) -> dict[str, Any]:
         "id": request.id,
         "connection": request.body.connection,
         "table_id": one.subject.table_id,
+        "version": one.subject.version,
+        "target": one.subject.target,
         "table_name": request.body.table,
         "request": request.message,
         "payload_hash": one.payload_hash,

@@ -49,6 +49,7 @@ class Subject:
     """A monitored table as a check finds it, with the target that its connection names."""
 
     table_id: int
+    version: str
     table: TableName
     target: str
     names: frozenset[str]
@@ -56,6 +57,10 @@ class Subject:
     rules: tuple[Rule, ...]
     """The active ones, in the order in which they were written."""
     _chosen: dict[Selection, RuleSet] = field(default_factory=dict)
+
+    def stands(self, seen: tuple[int, str, str]) -> bool:
+        """Whether the database shows the same: table id, version and target."""
+        return seen == (self.table_id, self.version, self.target)
 
     def rule_set(self, select: Selection) -> RuleSet:
         """What a check of that selection runs.
@@ -84,8 +89,16 @@ class RuleSets:
     def __init__(self, capacity: int) -> None:
         """`capacity` is how many tables are kept."""
         self._capacity = capacity
-        self._kept: OrderedDict[tuple[int, str, str], Subject] = OrderedDict()
+        self._kept: OrderedDict[Asked, Subject] = OrderedDict()
         self._lock = threading.Lock()
+
+    def kept(self, request: CheckRequest) -> Subject | None:
+        """What was last seen of the request's table, without asking whether it still stands so."""
+        key = request.connection, request.table
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
 
     def subjects(
         self, db: Connection, requests: Iterable[CheckRequest]
@@ -100,14 +113,16 @@ class RuleSets:
         found: dict[Asked, Subject | StringXError] = {}
         missing = []
         for row in rows:
+            key = row.connection, row.name
             if row.id is None or row.target is None:
-                found[row.connection, row.name] = _unknown(row)
+                found[key] = _unknown(row)
                 continue
-            kept = self._get((row.id, row.version, row.target))
-            if kept is None:
-                missing.append(row)
+            with self._lock:
+                kept = self._kept.get(key)
+            if kept is not None and kept.stands((row.id, row.version, row.target)):
+                found[key] = kept
             else:
-                found[row.connection, row.name] = kept
+                missing.append(row)
         if missing:
             found |= self._read(db, missing)
         return found
@@ -124,24 +139,20 @@ class RuleSets:
                 continue
             subject = Subject(
                 row.id,
+                rules[0].version,
                 TableName.parse(row.name),
                 row.target,
                 frozenset(rule.name for rule in rules if rule.name is not None),
                 tuple(strictly(Rule, rule.definition) for rule in rules if rule.is_active),
             )
-            self._put((row.id, rules[0].version, row.target), subject)
+            self._keep((row.connection, row.name), subject)
             found[row.connection, row.name] = subject
         return found
 
-    def _get(self, key: tuple[int, str, str]) -> Subject | None:
-        with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-            return self._kept.get(key)
-
-    def _put(self, key: tuple[int, str, str], subject: Subject) -> None:
+    def _keep(self, key: Asked, subject: Subject) -> None:
         with self._lock:
             self._kept[key] = subject
+            self._kept.move_to_end(key)
             while len(self._kept) > self._capacity:
                 self._kept.popitem(last=False)
 
