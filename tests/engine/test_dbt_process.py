@@ -18,12 +18,16 @@ from typing import Any
 import psycopg
 import pytest
 
+from quality.engine.dbt.answers import Incomplete
+from quality.engine.dbt.dbt import Dbt
+from quality.engine.dbt.process import DbtTimeout
 from quality.engine.dbt.project import ProjectFolder
-from quality.engine.planned import PlannedEngine
+from quality.engine.engine import EngineBusy
 from quality.engine.settings import EngineSettings
 from quality.errors import EngineError
+from quality.rules import RuleSet
 from tests.conftest import PROJECT
-from tests.engine.conftest import CANARIES, Target, rule_set, said
+from tests.engine.conftest import CANARIES, Target, rule_set
 
 SLOW = {"type": "not_null", "column": "v"}
 
@@ -56,202 +60,193 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 30.0) ->
         time.sleep(0.05)
 
 
+def judge(dbt: Dbt, rules: RuleSet, seconds: float = 120.0) -> list[tuple[str, int | None]]:
+    """Status and failing count of each rule, from dbt itself."""
+    answers = dbt.test(rules, (), time.monotonic() + seconds)
+    return [(said["status"], said["failures"]) for said in answers]
+
+
+@pytest.fixture
+def new_dbt(
+    target: Target, dbt_environment: dict[str, str], tmp_path: Path
+) -> Iterator[Callable[..., Dbt]]:
+    """Opens dbt with settings of its own; `environment` adds variables."""
+    opened: list[Dbt] = []
+
+    def make(environment: dict[str, str] | None = None, **more: Any) -> Dbt:
+        settings = EngineSettings(project_dir=PROJECT / "stringx", data_dir=tmp_path, **more)
+        opened.append(Dbt(settings, {**dbt_environment, **(environment or {})}))
+        return opened[-1]
+
+    yield make
+    for dbt in opened:
+        dbt.close()
+
+
 @pytest.fixture(scope="module")
 def warm(
     target: Target, dbt_environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[PlannedEngine]:
-    """An engine whose dbt process may be killed."""
+) -> Iterator[Dbt]:
+    """A dbt whose process may be killed."""
     settings = EngineSettings(
         project_dir=PROJECT / "stringx", data_dir=tmp_path_factory.mktemp("process")
     )
-    engine = PlannedEngine(settings, dbt_environment)
-    yield engine
-    engine.close()
+    dbt = Dbt(settings, dbt_environment)
+    judge(dbt, rule_set("engine.quick", SLOW))
+    yield dbt
+    dbt.close()
 
 
-def test_a_check_ends_at_its_time_limit_and_its_query_is_cancelled(
-    warm: PlannedEngine, target: Target
-) -> None:
-    rules = rule_set("engine.slow", SLOW)
-    warm.compile(rules)
-    outcome = warm.run(rules, time_limit_s=3.0)
-    assert (outcome.status, outcome.error_code) == ("error", "timeout")
+def test_a_job_ends_at_its_deadline_and_its_query_is_cancelled(warm: Dbt, target: Target) -> None:
+    with pytest.raises(DbtTimeout):
+        judge(warm, rule_set("engine.slow", SLOW), 3.0)
     wait_for(lambda: sleeping(target, "slow") == 0, "the server has dropped the query", 10)
-    assert said(warm.run(rule_set("engine.quick", SLOW))) == [("fail", 1, 8)]
+    assert judge(warm, rule_set("engine.quick", SLOW)) == [("fail", 1)]
 
 
 def test_callers_in_a_hurry_do_not_keep_the_process_from_starting(
-    new_engine: Callable[..., PlannedEngine],
+    new_dbt: Callable[..., Dbt],
 ) -> None:
-    engine = new_engine()
+    dbt = new_dbt()
     rules = rule_set("engine.quick", SLOW)
-    assert engine.run(rules, time_limit_s=0.05).error_code == "timeout"
-    first = engine._dbt.pid
+    with pytest.raises(DbtTimeout):
+        judge(dbt, rules, 0.05)
+    first = dbt.pid
     assert first is not None
-    engine.run(rules, time_limit_s=0.05)
-    assert engine._dbt.pid == first
-    assert said(engine.run(rules)) == [("fail", 1, 8)]
+    with pytest.raises(DbtTimeout):
+        dbt.compile(rules, None, time.monotonic() + 0.05)
+    assert dbt.pid == first
+    assert judge(dbt, rules) == [("fail", 1)]
+    assert len(dbt.compile(rules, None, time.monotonic() + 120)) == 1
 
 
-def test_a_slow_statement_is_an_error_of_its_rule_alone(
-    new_engine: Callable[..., PlannedEngine],
-) -> None:
-    engine = new_engine(statement_timeout_s=1.0)
-    outcome = engine.run(rule_set("engine.slow", SLOW))
-    assert [result.status for result in outcome.results] == ["error"]
-    assert str(outcome.results[0].message).startswith("timeout: ")
+def test_a_slow_statement_is_an_error_of_its_rule_alone(new_dbt: Callable[..., Dbt]) -> None:
+    dbt = new_dbt(statement_timeout_s=1.0)
+    (said,) = dbt.test(rule_set("engine.slow", SLOW), (), time.monotonic() + 120)
+    assert said["status"] == "error" and "statement timeout" in said["message"]
 
 
 def test_a_locked_table_is_an_error_that_says_so(
-    new_engine: Callable[..., PlannedEngine], target: Target
+    new_dbt: Callable[..., Dbt], target: Target
 ) -> None:
-    engine = new_engine(lock_timeout_s=0.3)
+    dbt = new_dbt(lock_timeout_s=0.3)
     with psycopg.connect(target.url) as connection:
         connection.execute("lock table engine.quick in access exclusive mode")
-        outcome = engine.run(rule_set("engine.quick", SLOW))
-    assert [result.status for result in outcome.results] == ["error"]
-    assert str(outcome.results[0].message).startswith("target_busy: ")
+        (said,) = dbt.test(rule_set("engine.quick", SLOW), (), time.monotonic() + 120)
+    assert said["status"] == "error" and "lock timeout" in said["message"]
 
 
-def test_a_killed_process_is_replaced_and_its_check_made_again(
-    warm: PlannedEngine, target: Target
-) -> None:
+def test_a_killed_process_is_replaced_and_its_check_made_again(warm: Dbt, target: Target) -> None:
     rules = rule_set("engine.slowish", SLOW)
-    warm.compile(rules)
-    first = warm._dbt.pid
+    judge(warm, rules)
+    first = warm.pid
     assert first is not None
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(warm.run, rules)
+        running = pool.submit(judge, warm, rules)
         wait_for(lambda: sleeping(target, "slowish") > 0, "dbt's query runs")
         os.kill(first, signal.SIGKILL)
-        outcome = running.result(60)
-    assert [result.status for result in outcome.results] == ["fail"]
-    assert warm._dbt.pid not in (None, first)
+        assert running.result(60) == [("fail", 1)]
+    assert warm.pid not in (None, first)
 
 
-def test_a_process_that_keeps_dying_is_an_error_of_the_engine(
-    warm: PlannedEngine, target: Target
-) -> None:
-    rules = rule_set("engine.slow", SLOW)
-    warm.compile(rules)
+def test_a_process_that_keeps_dying_is_an_error_of_the_engine(warm: Dbt, target: Target) -> None:
     stop = threading.Event()
 
     def kill_every_one() -> None:
         while not stop.wait(0.05):
-            if sleeping(target, "slow") and warm._dbt.pid is not None:
-                os.kill(warm._dbt.pid, signal.SIGKILL)
+            if sleeping(target, "slow") and warm.pid is not None:
+                os.kill(warm.pid, signal.SIGKILL)
                 wait_for(lambda: sleeping(target, "slow") == 0, "the server noticed", 15)
 
     killer = threading.Thread(target=kill_every_one)
     killer.start()
     try:
-        outcome = warm.run(rules)
+        with pytest.raises(EngineError, match="died twice"):
+            judge(warm, rule_set("engine.slow", SLOW))
     finally:
         stop.set()
         killer.join()
-    assert (outcome.status, outcome.error_code) == ("error", "engine")
-    assert "died twice" in str(outcome.error)
-    assert said(warm.run(rule_set("engine.quick", SLOW))) == [("fail", 1, 8)]
+    assert judge(warm, rule_set("engine.quick", SLOW)) == [("fail", 1)]
 
 
-def test_results_on_disk_are_not_believed(warm: PlannedEngine) -> None:
+def test_results_on_disk_are_not_believed(warm: Dbt) -> None:
     rules = rule_set("engine.quick", SLOW)
-    folder = warm._dbt.projects.project_of(rules) / "target"
+    folder = warm.projects.project_of(rules) / "target"
     folder.mkdir(exist_ok=True)
     stale = {"results": [{"unique_id": "test.x.rule_0", "status": "pass", "failures": 0}]}
     (folder / "run_results.json").write_text(json.dumps(stale))
-    assert said(warm.run(rules)) == [("fail", 1, 8)]
+    assert judge(warm, rules) == [("fail", 1)]
 
 
-def test_fewer_results_than_rules_is_never_a_verdict(warm: PlannedEngine) -> None:
+def test_fewer_results_than_rules_is_never_a_verdict(warm: Dbt) -> None:
     rules = rule_set("engine.quick", SLOW, {"type": "unique", "column": "id"})
-    sources = warm._dbt.projects.project_of(rules) / "models" / "sources.yml"
+    sources = warm.projects.project_of(rules) / "models" / "sources.yml"
     document = json.loads(sources.read_text())
     document["sources"][0]["tables"][0]["data_tests"].pop()
     sources.write_text(json.dumps(document))
-    outcome = warm.run(rules)
-    assert (outcome.status, outcome.error_code) == ("error", "engine_incomplete")
-    assert "1 of 2" in str(outcome.error)
+    with pytest.raises(Incomplete, match="1 of 2"):
+        judge(warm, rules)
 
 
-def test_callers_in_several_threads_each_get_their_own_answer(warm: PlannedEngine) -> None:
-    def check(number: int) -> list[tuple[str, int | None, int | None]]:
+def test_callers_in_several_threads_each_get_their_own_answer(warm: Dbt) -> None:
+    def check(number: int) -> list[tuple[str, int | None]]:
         its_rows = [{"column": "id", "op": "<=", "value": number}]
-        return said(
-            warm.run(
-                rule_set(
-                    "engine.quick",
-                    {**SLOW, "where": its_rows},
-                    {"type": "row_count_between", "arguments": {"max_value": 4}, "where": its_rows},
-                )
-            )
+        return judge(
+            warm,
+            rule_set(
+                "engine.quick",
+                {**SLOW, "where": its_rows},
+                {"type": "row_count_between", "arguments": {"max_value": 4}, "where": its_rows},
+            ),
         )
 
     numbers = [1, 2, 3, 4, 5, 6, 7, 8] * 2
     with ThreadPoolExecutor(4) as pool:
         for number, found in zip(numbers, pool.map(check, numbers), strict=True):
-            too_many = ("pass", 0, number) if number <= 4 else ("fail", 1, number)
-            assert found == [("fail", 1, number), too_many]
+            too_many = ("pass", 0) if number <= 4 else ("fail", 1)
+            assert found == [("fail", 1), too_many]
 
 
-def test_who_waits_longer_than_allowed_is_told_so(warm: PlannedEngine, target: Target) -> None:
+def test_who_waits_longer_than_allowed_is_told_so(warm: Dbt, target: Target) -> None:
     slow, quick = rule_set("engine.slowish", SLOW), rule_set("engine.quick", SLOW)
-    warm.compile(slow)
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(warm.run, slow)
+        running = pool.submit(judge, warm, slow)
         wait_for(lambda: sleeping(target, "slowish") > 0, "dbt's query runs")
-        assert warm.run(quick, time_limit_s=0.2).error_code == "engine_busy"
-        assert running.result(60).status == "fail"
+        with pytest.raises(EngineBusy):
+            judge(warm, quick, 0.2)
+        assert running.result(60) == [("fail", 1)]
 
 
-def test_the_process_is_replaced_after_its_number_of_jobs(
-    new_engine: Callable[..., PlannedEngine],
-) -> None:
-    engine = new_engine(recycle_jobs=3)
-    assert engine.targets() == ["demo"]
-    first = engine._dbt.pid
+def test_the_process_is_replaced_after_its_number_of_jobs(new_dbt: Callable[..., Dbt]) -> None:
+    dbt = new_dbt(recycle_jobs=2)
+    assert dbt.targets() == ["demo"]
+    first = dbt.pid
     rules = rule_set("engine.quick", SLOW)
-    assert said(engine.run(rules)) == [("fail", 1, 8)]  # targets, credentials, load, test
-    assert said(engine.run(rules)) == [("fail", 1, 8)]
+    assert judge(dbt, rules) == [("fail", 1)]
     assert first is not None and not _runs(first)
+    assert judge(dbt, rules) == [("fail", 1)]
 
 
 def test_closing_ends_the_process_and_what_it_runs(
-    new_engine: Callable[..., PlannedEngine], target: Target
+    new_dbt: Callable[..., Dbt], target: Target
 ) -> None:
-    engine = new_engine()
-    rules = rule_set("engine.slow", SLOW)
-    engine.compile(rules)
-    pid = engine._dbt.pid
+    dbt = new_dbt()
     with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(engine.run, rules)
+        running = pool.submit(judge, dbt, rule_set("engine.slow", SLOW))
         wait_for(lambda: sleeping(target, "slow") > 0, "dbt's query runs")
-        engine.close()
-        assert running.result(60).error_code == "engine"
+        pid = dbt.pid
+        dbt.close()
+        with pytest.raises(EngineError, match="closed"):
+            running.result(60)
     assert not Path(f"/proc/{pid}").exists()
     wait_for(lambda: sleeping(target, "slow") == 0, "the server has dropped the query", 10)
     with pytest.raises(EngineError, match="closed"):
-        engine.targets()
+        dbt.targets()
 
 
-def test_closing_cancels_our_own_queries_too(
-    new_engine: Callable[..., PlannedEngine], target: Target
-) -> None:
-    engine = new_engine()
-    # dbt's query ends at once, as no constant is NULL; the rows are counted after it.
-    target.execute("create view engine.counted as select 1 as v from pg_sleep(30)")
-    rules = rule_set("engine.counted", SLOW)
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(engine.run, rules)
-        wait_for(lambda: sleeping(target, "counted") > 0, "our query runs")
-        engine.close()
-        assert said(running.result(20)) == [("pass", 0, None)]
-    assert sleeping(target, "counted") == 0
-
-
-def test_the_process_sees_only_what_a_profile_may_use(warm: PlannedEngine) -> None:
+def test_the_process_sees_only_what_a_profile_may_use(warm: Dbt) -> None:
     warm.targets()
-    variables = Path(f"/proc/{warm._dbt.pid}/environ").read_bytes().decode().split("\0")
+    variables = Path(f"/proc/{warm.pid}/environ").read_bytes().decode().split("\0")
     names = {variable.partition("=")[0] for variable in variables if variable}
     assert "STRINGX_TARGET_PORT" in names
     assert "CANARY" in CANARIES and "CANARY" not in names
@@ -261,13 +256,14 @@ def test_the_process_sees_only_what_a_profile_may_use(warm: PlannedEngine) -> No
 
 
 def test_switches_of_dbt_in_the_environment_change_no_verdict(
-    new_engine: Callable[..., PlannedEngine],
+    new_dbt: Callable[..., Dbt],
 ) -> None:
-    engine = new_engine({"DBT_STORE_FAILURES": "1", "DBT_WARN_ERROR": "1", "DBT_FAIL_FAST": "1"})
+    dbt = new_dbt({"DBT_STORE_FAILURES": "1", "DBT_WARN_ERROR": "1", "DBT_FAIL_FAST": "1"})
     rules = rule_set(
         "engine.quick", {**SLOW, "severity": "warn"}, SLOW, {"type": "unique", "column": "id"}
     )
-    assert said(engine.run(rules)) == [("warn", 1, 8), ("fail", 1, 8), ("pass", 0, 8)]
+    assert judge(dbt, rules) == [("warn", 1), ("fail", 1), ("pass", 0)]
+    assert all(test.dbt_only is None for test in dbt.compile(rules, None, time.monotonic() + 120))
 
 
 def test_the_process_ends_with_a_parent_that_is_killed(
@@ -305,7 +301,7 @@ def _runs(pid: int) -> bool:
 
 
 def test_projects_on_disk_are_private_and_pruned(
-    new_engine: Callable[..., PlannedEngine], tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     projects = ProjectFolder(
         EngineSettings(project_dir=PROJECT / "stringx", data_dir=tmp_path, projects=3)

@@ -1,6 +1,6 @@
 """The process that dbt lives in; only this module and `resident` import it.
 
-Started by `dbt_process` as `python -m quality.engine.dbt.worker <requests> <answers> <lifeline>`
+Started by `process` as `python -m quality.engine.dbt.worker <requests> <answers> <lifeline>`
 (numbers of inherited pipes). One job at a time, because dbt cannot do two at once; projects stay
 parsed between jobs. When the lifeline closes, the parent is gone: queries are cancelled and the
 process ends.
