@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     add("rule-change", "until a changed rule is in force, by number of tables", _rule_change)
     add("memory", "what the processes hold over many checks", _memory)
     one = add("engine", "the engine beside dbt, Soda Core and plain SQL", _engine)
-    one.add_argument("--rows", type=_numbers, metavar="N,N", help="rows of the tables")
-    one.add_argument("--checks", type=_numbers, metavar="N,N", help="10, 50 or both")
+    one.add_argument("--rows", type=_numbers(), metavar="N,N", help="rows of the tables")
+    one.add_argument("--checks", type=_numbers((10, 50)), metavar="N,N", help="10, 50 or both")
     one.add_argument(
         "--data",
         type=_names(CONDITIONS),
@@ -90,8 +90,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME,NAME",
         help=", ".join(CONDITIONS),
     )
-    one.add_argument("--rounds", type=int, metavar="N", help="rounds that count")
-    one.add_argument("--cli-rounds", type=int, metavar="N", help="of `dbt test`")
+    one.add_argument("--rounds", type=_number, metavar="N", help="rounds that count")
+    one.add_argument("--cli-rounds", type=_number, metavar="N", help="of `dbt test`")
     one.add_argument(
         "--contenders",
         type=_names(engine.entry_names()),
@@ -101,11 +101,22 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _numbers(text: str) -> list[int]:
-    return [int(part) for part in text.split(",")]
+def _numbers(known: Sequence[int] = ()) -> Callable[[str], list[int]]:
+    def read(text: str) -> list[int]:
+        numbers = [int(part) if part.isdecimal() else 0 for part in text.split(",")]
+        if not all(number in known if known else number for number in numbers):
+            wanted = " or ".join(map(str, known)) or "whole numbers from 1"
+            raise argparse.ArgumentTypeError(f"{text} is not {wanted}, with commas between them")
+        return numbers
+
+    return read
 
 
-def _names(known: list[str] | tuple[str, ...]) -> Callable[[str], list[str]]:
+def _number(text: str) -> int:
+    return _numbers()(text)[0]
+
+
+def _names(known: Sequence[str]) -> Callable[[str], list[str]]:
     def read(text: str) -> list[str]:
         names = text.split(",")
         unknown = [name for name in names if name not in known]

@@ -38,11 +38,7 @@ class PlainSql:
             dbname=target.database,
             autocommit=True,
         )
-        server = self._connection.info.server_version
-        return {
-            "psycopg": psycopg.__version__,
-            "PostgreSQL": f"{server // 10000}.{server % 10000}",
-        }
+        return {"psycopg": psycopg.__version__}
 
     def prepare(self, work: Work) -> None:
         self._queries[work.name] = _fused(work) if self._fused else _one_by_one(work)
