@@ -266,17 +266,17 @@ def _selected() -> Iterator[Case]:
         yield generic("listed", ORDERS, arguments=arguments, config=config)
     for alias in ("o", "orders", "shop", "id", "dbt_subquery"):
         for selected in ("o.id", "id", "orders.id", "shop.orders.id", "*", f"{alias}.*"):
-            for condition in ("o.id > 1", "id > 1", f"{alias}.state = 'open'", "o is not null"):
-                arguments = {"alias": alias, "selected": selected, "condition": condition}
+            for condition in ("o.id > 1", f"{alias}.state = 'open'", "o is not null"):
+                arguments = {"named": alias, "selected": selected, "condition": condition}
                 if alias == "o" or selected == "id":
                     yield generic("renamed", ORDERS, arguments=arguments)
-    renamed = {"alias": "o (a, b, c)", "selected": "a", "condition": "b > 1"}
+    renamed = {"named": "o (a, b, c)", "selected": "a", "condition": "b > 1"}
     yield generic("renamed", ORDERS, arguments=renamed)
-    sampled = {"alias": "o tablesample bernoulli (0)", "selected": "id", "condition": "true"}
+    sampled = {"named": "o tablesample bernoulli (0)", "selected": "id", "condition": "true"}
     yield generic("renamed", ORDERS, arguments=sampled)
-    crossed = {"alias": "o, shop.steps", "selected": "id", "condition": "n > 1"}
+    crossed = {"named": "o, shop.steps", "selected": "id", "condition": "n > 1"}
     yield generic("renamed", ORDERS, arguments=crossed)
-    joined = {"alias": "o natural join shop.steps", "selected": "id", "condition": "id > 3"}
+    joined = {"named": "o natural join shop.steps", "selected": "id", "condition": "id > 3"}
     yield generic("renamed", ORDERS, arguments=joined)
 
 

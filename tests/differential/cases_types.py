@@ -22,7 +22,11 @@ def _built_in() -> Iterator[Case]:
         relation = Relation("tables", table)
         for column in COLUMNS if table in ("clean", "dirty") else COLUMNS[::5]:
             yield generic("not_null", relation, column.name)
-            yield generic("unique", relation, column.name)
+            # A transaction's number has no order, without which there is no count(distinct …).
+            ordered = None if column.type != "xid" else "either"
+            yield generic("unique", relation, column.name, judged=ordered)
+            if table == "clean":
+                continue
             yield generic(
                 "relationships",
                 relation,
@@ -34,6 +38,7 @@ def _built_in() -> Iterator[Case]:
                 relation,
                 column.name,
                 arguments={"values": _listed(column), "quote": False},
+                judged="either",
             )
 
 

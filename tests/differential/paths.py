@@ -9,6 +9,24 @@ from typing import Any
 
 FUSED = ("scan", "second_scan", "grouped", "constraint")
 ALL = (*FUSED, "dbt_sql", "dbt")
+EXPECTED: dict[str, tuple[str, ...]] = {
+    "not_null": ("scan",),
+    "unique": ("scan", "grouped"),
+    "accepted_values": ("scan", "second_scan"),
+    "relationships": ("dbt_sql",),
+    "not_accepted_values": ("scan", "second_scan"),
+    "not_null_proportion": ("scan",),
+    "not_empty_string": ("scan",),
+    "row_count_between": ("scan",),
+    "unique_combination_of_columns": ("scan", "grouped"),
+    "accepted_range": ("scan",),
+    "string_length_between": ("scan",),
+    "match_regex": ("scan",),
+    "column_greater_than": ("scan",),
+    "recency": ("scan",),
+}
+"""By which ways a test of dbt's own and a rule of the catalogue is judged where no constraint
+proves it. A join is left to the database, as dbt writes it."""
 
 
 @dataclass(frozen=True, slots=True)

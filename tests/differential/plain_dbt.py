@@ -20,6 +20,12 @@ from tests.differential.cases import Case
 from tests.differential.project import write_project
 
 PATIENCE_S = 240
+# A user's dbt may write, whatever is usual for the role.
+OWN_ENVIRONMENT = {
+    "PGOPTIONS": "-c default_transaction_read_only=off",
+    "DO_NOT_TRACK": "1",
+    "PYTHONUTF8": "1",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +76,7 @@ class _Process:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, str(theirs_in), str(theirs_out)],
                 cwd=PROJECT,
-                env={**environment, "DO_NOT_TRACK": "1", "PYTHONUTF8": "1"},
+                env={**environment, **OWN_ENVIRONMENT},
                 pass_fds=(theirs_in, theirs_out),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

@@ -15,10 +15,10 @@ from tests.differential import (
     cases_types,
     cases_users,
 )
-from tests.differential.cases import Case
-from tests.differential.comparing import Pair, pairs_of
+from tests.differential.cases import BUILT_IN, Case
+from tests.differential.comparing import JUDGED, Pair, pairs_of
 from tests.differential.engine_side import EngineSide
-from tests.differential.paths import Paths
+from tests.differential.paths import EXPECTED, Paths
 from tests.differential.plain_dbt import PlainDbt
 
 CASES = [
@@ -45,3 +45,32 @@ def test_the_engine_says_what_dbt_says(case: Case, pairs: Mapping[str, Pair], pa
     pair = pairs[case.name]
     paths.count(case.kind, pair.said.status, pair.ours.together.path)
     assert pair.disagreement() is None
+
+
+def test_built_in_tests_are_judged_by_the_way_that_is_meant_for_them(
+    pairs: Mapping[str, Pair],
+) -> None:
+    unmeant = [
+        f"{pair.case.name} {pair.case.config}: {path}, not {meant}"
+        for pair in pairs.values()
+        if pair.case.judged == "fused" and pair.said.status in JUDGED
+        for path in [pair.ours.together.path]
+        for meant in [
+            ("constraint",) if cases_proofs.is_proved(pair.case) else EXPECTED[pair.case.test]
+        ]
+        if path not in meant
+    ]
+    assert not unmeant, "\n".join(unmeant)
+
+
+def test_only_what_the_catalogue_proves_is_taken_as_proved(pairs: Mapping[str, Pair]) -> None:
+    proved = {
+        pair.case.name
+        for pair in pairs.values()
+        if pair.ours.together.path == "constraint" and pair.case.test in BUILT_IN
+    }
+    assert proved == {
+        case.name
+        for case in CASES
+        if cases_proofs.is_proved(case) and pairs[case.name].said.status in JUDGED
+    }

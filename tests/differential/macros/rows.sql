@@ -24,8 +24,8 @@ SELECT * FROM {{ model }} WHERE {{ condition }}
 select {{ selected }} from {{ model }} where {{ condition }}
 {% endtest %}
 
-{% test renamed(model, alias, selected, condition) %}
-select {{ selected }} from {{ model }} as {{ alias }} where {{ condition }}
+{% test renamed(model, named, selected, condition) %}
+select {{ selected }} from {{ model }} as {{ named }} where {{ condition }}
 {% endtest %}
 
 {% test tail(model, column_name, condition, tail) %}

@@ -143,3 +143,9 @@ create table bound.unanalysed (id integer not null, name text);
 insert into bound.unanalysed select i, null from generate_series(1, 50) i;
 analyze bound.unanalysed;
 insert into bound.unanalysed select i, 'x' from generate_series(1, 50) i;
+
+-- A foreign key whose triggers were off while rows came; now they are on again, as if nothing was.
+create table bound.retriggered (parent integer references bound.parents (key));
+alter table bound.retriggered disable trigger all;
+insert into bound.retriggered values (1), (55), (56);
+alter table bound.retriggered enable trigger all;

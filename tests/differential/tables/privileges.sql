@@ -5,3 +5,4 @@ create schema marts authorization stringx_reader;
 create schema marts_dbt_test__audit authorization stringx_reader;
 create view marts.doubled as select * from made.doubled;
 grant select on marts.doubled to stringx_reader;
+grant usage on sequence made.numbers to stringx_reader;

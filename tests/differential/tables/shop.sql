@@ -47,3 +47,5 @@ create function shop.slow(integer) returns boolean language plpgsql volatile
 create function shop.count_calls(integer) returns boolean language plpgsql volatile
     as 'begin perform nextval(''made.numbers''); return $1 > 1; end';
 create operator shop.=== (leftarg = integer, rightarg = integer, function = int4ne);
+create table shop.flipping (a integer, b integer);
+insert into shop.flipping select 1, null from generate_series(1, 50);
