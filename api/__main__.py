@@ -46,12 +46,12 @@ def main(arguments: list[str] | None = None) -> int:
             )
         if settings.api_token is not None and len(settings.api_token.get_secret_value()) < 16:
             raise ConfigurationError("STRINGX_API_TOKEN has fewer than 16 characters")
-        database = open_database(settings)
+        database, statements = open_database(settings)
         _migrate_patiently(database)
         if command == "migrate":
             log.info("migrated")
             return 0
-        Server(settings, lambda: _open(settings, kafka, database)).run()
+        Server(settings, lambda: _open(settings, kafka, database, statements)).run()
     except StringXError as error:
         print(f"stringx: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION if isinstance(error, ConfigurationError) else 1
@@ -78,13 +78,14 @@ def _migrate_patiently(database: Any) -> None:
 
 
 def _open(
-    settings: ApiSettings, kafka: KafkaSettings, database: Any
+    settings: ApiSettings, kafka: KafkaSettings, database: Any, statements: Any
 ) -> tuple[Flask, Callable[[], None]]:
     """Wire one process; answers the application and what stops it."""
     engine = open_engine(load(EngineSettings))
     metrics = Metrics()
     checking = Checking(
         database,
+        statements,
         engine,
         metrics,
         settings,

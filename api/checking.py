@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -39,6 +39,7 @@ class Checking:
     """What routes and relay call; one per process, safe to share between threads."""
 
     database: Database
+    statements: Database
     engine: Engine
     metrics: Metrics
     settings: ApiSettings
@@ -46,12 +47,6 @@ class Checking:
     rule_sets: RuleSets
     slots: threading.BoundedSemaphore
     """Synchronous checks at a time: fewer than threads, so that health and claims get through."""
-    statements: Database = field(init=False)
-    """The same database, each statement its own transaction: one round trip instead of three."""
-
-    def __post_init__(self) -> None:
-        alone = self.database.execution_options(isolation_level="AUTOCOMMIT")
-        object.__setattr__(self, "statements", alone)
 
     def perform(self, request: Request) -> dict[str, Any]:
         """Run a check now and answer it finished; one that was run before is not run again.

@@ -39,11 +39,14 @@ _NEW = """
     returning id
 """
 _INSERT = text(_NEW.format(still=""))
+# A claim of a new request need not outlive a crash of the database: whoever asked asks again, as
+# nothing was acknowledged. So its commit does not wait for the disk.
 _INSERT_IF_STILL_SO = text(
     _NEW.format(
         still="""
     join monitored_table t on t.id = i.table_id and t.rules_version = i.version
     join connection c on c.name = t.connection and c.target = i.target
+    cross join (select set_config('synchronous_commit', 'off', true)) as without_waiting
     """
     )
 )

@@ -22,10 +22,12 @@ IDLE_S = 2.0
 """A connection that was not used for longer is tried before it is used."""
 
 
-def open_database(settings: ApiSettings) -> Engine:
-    """A pool that tries connections which lay idle and gives up waiting for one early.
+def open_database(settings: ApiSettings) -> tuple[Engine, Engine]:
+    """One pool in two manners: for transactions, and for statements that are each their own.
 
-    Raises ConfigurationError where STRINGX_DATABASE_URL is no PostgreSQL URL.
+    The latter cost one round trip where a transaction of one statement costs three. The pool tries
+    connections which lay idle and gives up waiting for one early. Raises ConfigurationError where
+    STRINGX_DATABASE_URL is no PostgreSQL URL.
     """
     try:
         url = make_url(settings.database_url.get_secret_value())
@@ -35,19 +37,20 @@ def open_database(settings: ApiSettings) -> Engine:
         ) from None
     if url.get_backend_name() != "postgresql":
         raise ConfigurationError("STRINGX_DATABASE_URL must be a postgresql:// URL")
-    database = create_engine(
+    statements = create_engine(
         url.set(drivername="postgresql+psycopg"),
         pool_size=settings.database_pool,
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout_s,
+        isolation_level="AUTOCOMMIT",
         connect_args={
             "connect_timeout": 5,
             "application_name": "stringx-api",
             "options": "-c timezone=UTC -c lock_timeout=10s -c statement_timeout=30s",
         },
     )
-    _ping_after_idle(database)
-    return database
+    _ping_after_idle(statements)
+    return statements.execution_options(isolation_level="READ COMMITTED"), statements
 
 
 def _ping_after_idle(database: Engine) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine as Database
 from sqlalchemy import event, text
 
 from api.checking import Checking
@@ -38,11 +37,12 @@ class Store:
 
     def __init__(self, url: str) -> None:
         settings = ApiSettings(database_url=url, database_pool=20)
-        self.database: Database = open_database(settings)
+        self.database, self.pool = open_database(settings)
         migrate(self.database)
         self.rule_sets = RuleSets(10)
         self.checking = Checking(
             self.database,
+            self.pool,
             NoEngine(),
             Metrics(),
             settings,
@@ -80,9 +80,9 @@ class Store:
         def see(connection: Any, cursor: Any, statement: str, *more: Any) -> None:
             seen.append(statement)
 
-        event.listen(self.database, "before_cursor_execute", see)
+        event.listen(self.pool, "before_cursor_execute", see)
         work()
-        event.remove(self.database, "before_cursor_execute", see)
+        event.remove(self.pool, "before_cursor_execute", see)
         return len(seen)
 
 

@@ -32,7 +32,7 @@ values (:id, 0, 'id_known', 'not_null', 'completeness', 'business', 'error', 'fa
 
 @pytest.fixture
 def database(new_database: Callable[[], str]) -> Iterator[Database]:
-    database = open_database(ApiSettings(database_url=new_database()))
+    database, _ = open_database(ApiSettings(database_url=new_database()))
     yield database
     database.dispose()
 

@@ -37,10 +37,12 @@ TABLES: dict[str, list[dict[str, Any]]] = {
     ],
     "shop.clean": [{"name": "name_known", "type": "not_null", "column": "name"}],
     "shop.slow": [{"name": "id_known", "type": "not_null", "column": "id"}],
+    "shop.leisurely": [{"name": "id_known", "type": "not_null", "column": "id"}],
 }
 SLOW = """
 create or replace view shop.slow as select 1 as id from pg_sleep(45);
-grant select on shop.slow to stringx_reader;
+create or replace view shop.leisurely as select 1 as id from pg_sleep(0.4);
+grant select on shop.slow, shop.leisurely to stringx_reader;
 """
 
 Found = TypeVar("Found")

@@ -16,24 +16,26 @@ from tests.kafka.conftest import Api, Kafka, Lane, eventually
 
 def test_a_worker_killed_in_the_middle_leaves_one_result_each(lane: Lane) -> None:
     worker = lane.start().wait_ready()
-    ids = lane.request(8)
+    ids = lane.request(8, "shop.leisurely")
     eventually(lambda: lane.api.check(ids[0]))
     worker.kill()
     assert not all(lane.api.finished(check_id) for check_id in ids), "killed too late to tell"
     lane.start()
-    lane.once_each(ids)
+    lane.once_each(ids, "shop.leisurely")
     lane.wait_committed(len(ids))
 
 
 def test_a_worker_told_to_stop_loses_nothing_and_leaves_nothing_claimed(lane: Lane) -> None:
     worker = lane.start().wait_ready()
-    ids = lane.request(6)
+    ids = lane.request(6, "shop.leisurely")
     eventually(lambda: lane.api.check(ids[0]))
     assert worker.stop() == 0, worker.log()
     states = [check["state"] for check in map(lane.api.check, ids) if check is not None]
     assert "running" not in states
+    assert "finished" in states, "what ran was not stored"
+    assert not all(lane.api.finished(check_id) for check_id in ids), "stopped too late to tell"
     lane.start()
-    lane.once_each(ids)
+    lane.once_each(ids, "shop.leisurely")
     assert [check["attempts"] for check in lane.finished(ids)] == [1] * len(ids)
 
 
