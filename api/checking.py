@@ -75,6 +75,8 @@ class Checking:
             finished = Finished(request.id, claim.fence, outcome)
             with self.statements.connect() as db:
                 [stored] = outcomes.store(db, [finished])
+                if stored.result == "unknown":  # a crash of the database took the claim along
+                    raise Unavailable("the check was lost; ask again", code="check_lost")
                 shown = results.check(db, request.id)
             self._count([stored], [finished])
             return shown

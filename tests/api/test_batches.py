@@ -21,6 +21,7 @@ from api.store.database import migrate, open_database
 from api.store.outcomes import Finished
 from api.store.rule_sets import RuleSets
 from quality.checks import CheckOutcome, CheckRequest, RuleResult
+from quality.errors import Unavailable
 from quality.rules import Rule
 from quality.settings import ApiSettings, KafkaSettings
 
@@ -406,6 +407,18 @@ def test_rule_sets_are_kept_up_to_a_number(store: Store) -> None:
     sets = [store.claim(asks(f"request-{n}", name))[0].rule_set for n, name in enumerate(names, 4)]
     assert sets[0] is not sets[2]
     assert sets[2] is sets[3]
+
+
+def test_a_check_that_the_database_forgot_is_said_to_be_lost(store: Store) -> None:
+    class Forgetting:
+        def run(self, *given: Any, **more: Any) -> CheckOutcome:
+            store.execute("delete from check_run")
+            return found("pass")
+
+    checking = replace(store.checking, engine=Forgetting())  # type: ignore[arg-type]
+    with pytest.raises(Unavailable, match="ask again"):
+        checking.perform(asks("request-1"))
+    assert outcomes_of(store.claim(asks("request-1"))) == ["claimed"]
 
 
 def test_a_connection_that_broke_while_idle_is_replaced_unnoticed(
