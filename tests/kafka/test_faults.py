@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import psycopg
 import pytest
+import requests
 
 from embedded import ports
 from embedded.broker import EmbeddedBroker
 from embedded.postgres import EmbeddedPostgres
 from tests.brokers.apache_kafka import ApacheKafka
-from tests.kafka.conftest import Api, Kafka, Lane, eventually
+from tests.kafka.conftest import LEASE_S, Api, Kafka, Lane, eventually
 
 
 def test_a_worker_killed_in_the_middle_leaves_one_result_each(lane: Lane) -> None:
@@ -74,7 +76,7 @@ def test_a_worker_started_before_kafka_and_its_topic_waits_for_them(
         worker.end()
 
 
-def test_a_check_too_long_for_the_end_is_cancelled_and_given_back_not_stored(
+def test_a_check_longer_than_its_lease_stays_its_workers_and_is_cancelled_at_the_end(
     api: Api, target_environment: dict[str, str], postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
     def sleeping() -> int:
@@ -93,6 +95,12 @@ def test_a_check_too_long_for_the_end_is_cancelled_and_given_back_not_stored(
             worker.wait_ready()
             [check_id] = lane.request(table="shop.slow")
             eventually(sleeping, worker.log)
+            time.sleep(LEASE_S + 1)
+            request = {"table": "shop.slow", "scope": [{"column": "id", "op": ">=", "value": -1}]}
+            item = {"id": check_id, "request": request}
+            body = {"worker": "another", "requests": [item]}
+            answer = requests.post(f"{api.url}/api/v1/claims", json=body, timeout=10).json()
+            assert answer["claims"][0]["outcome"] == "busy", answer
             assert worker.stop() == 0
         finally:
             worker.end()
