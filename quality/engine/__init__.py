@@ -20,8 +20,10 @@ __all__ = [
 
 
 def open_engine(settings: EngineSettings) -> Engine:
-    """An engine, to be closed; ConfigurationError names a bad folder.
+    """An engine that is getting ready, to be closed; ConfigurationError names a bad folder.
 
     The variables that a dbt profile may use are taken from this process's environment.
     """
-    return PlannedEngine(settings, environment())
+    engine = PlannedEngine(settings, environment())
+    engine.warm()
+    return engine

@@ -42,6 +42,11 @@ class PlannedEngine:
         self._dbt = Dbt(settings, environment)
         self._targets = Targets(self._dbt.credentials, settings)
         self._planner = Planner(self._dbt, settings)
+        self._running: set[Cancellation] = set()
+
+    def warm(self) -> None:
+        """Have dbt get ready in the background, before the first rule set needs it."""
+        self._dbt.warm()
 
     def compile(self, rule_set: RuleSet) -> None:
         """See `Engine.compile`."""
@@ -80,12 +85,15 @@ class PlannedEngine:
         results: list[RuleResult] = []
         if rule_set.rules:
             cancellation = cancellation or Cancellation()
+            self._running.add(cancellation)
             try:
                 results = self._judge(rule_set, tuple(scope), started + limit, cancellation)
             except StringXError as error:
                 words = self._dbt.redact(plain_message(str(error)))
                 now = datetime.now(UTC)
                 return failed_outcome(rule_set.hash, error.code, words, started_at, now)
+            finally:
+                self._running.discard(cancellation)
         return CheckOutcome(
             rule_set_hash=rule_set.hash,
             started_at=started_at,
@@ -113,6 +121,8 @@ class PlannedEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
+        for cancellation in list(self._running):
+            cancellation.cancel()
         self._targets.close()
         self._dbt.close()
 

@@ -58,7 +58,7 @@ class EngineSettings(_Settings):
     )
     target_idle_s: Seconds = Field(default=300.0, validation_alias="STRINGX_TARGET_IDLE_S")
     work_mem_mb: Annotated[int, Field(ge=0, le=4096)] = Field(
-        default=16,
+        default=64,
         validation_alias="STRINGX_TARGET_WORK_MEM_MB",
         description="PostgreSQL's work_mem for the queries of a check; 0 leaves the server's own",
     )

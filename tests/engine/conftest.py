@@ -88,7 +88,9 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def engine(target: Target, dbt_environment: dict[str, str], data_dir: Path) -> Iterator[PlannedEngine]:
+def engine(
+    target: Target, dbt_environment: dict[str, str], data_dir: Path
+) -> Iterator[PlannedEngine]:
     """One engine for all tests that do not harm it."""
     settings = EngineSettings(project_dir=PROJECT / "stringx", data_dir=data_dir)
     opened = PlannedEngine(settings, dbt_environment)

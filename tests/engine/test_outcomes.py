@@ -115,7 +115,9 @@ def test_a_table_that_may_not_be_read_is_an_error(engine: PlannedEngine, target:
     assert [fault.code for fault in refused.value.faults] == ["permission_denied"]
 
 
-def test_a_scope_that_does_not_fit_the_table_is_refused(engine: PlannedEngine, numbers: str) -> None:
+def test_a_scope_that_does_not_fit_the_table_is_refused(
+    engine: PlannedEngine, numbers: str
+) -> None:
     outcome = engine.run(rule_set(numbers, NULLS_IN_V), (where("gone", "=", 1),))
     assert (outcome.status, outcome.error_code) == ("error", "scope_column_not_found")
     assert "gone" in str(outcome.error)

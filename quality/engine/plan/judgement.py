@@ -15,6 +15,7 @@ from typing import Any, Literal
 from quality.engine.plan.compiled import CompiledTest
 
 _THRESHOLD = re.compile(r"\s*(=|!=|<>|>=|<=|>|<)\s*(\d{1,18})\s*")
+_BETWEEN = re.compile(r"\s*between\s+(\d{1,18})\s+and\s+(\d{1,18})\s*", re.I)
 _OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -36,8 +37,13 @@ class Judgement:
 
 
 def is_simple(test: CompiledTest) -> bool:
-    """Whether both thresholds are an operator and a whole number, so that no database is asked."""
-    return all(_THRESHOLD.fullmatch(text) for text in (test.warn_if, test.error_if))
+    """Whether the limit and both thresholds are whole numbers, so that no database is asked."""
+    if test.limit is not None and test.limit < 0:  # an error of the database
+        return False
+    return all(
+        _THRESHOLD.fullmatch(text) or _BETWEEN.fullmatch(text)
+        for text in (test.warn_if, test.error_if)
+    )
 
 
 def judged(test: CompiledTest, rows: int) -> Judgement:
@@ -62,6 +68,9 @@ def decided(test: CompiledTest, count: int, should_warn: bool, should_error: boo
 
 
 def _holds(threshold: str, count: int) -> bool:
+    between = _BETWEEN.fullmatch(threshold)
+    if between is not None:
+        return int(between[1]) <= count <= int(between[2])
     match = _THRESHOLD.fullmatch(threshold)
     if match is None:
         raise ValueError(f"not a simple threshold: {threshold}")

@@ -18,6 +18,7 @@ from quality.engine.target.wire import Answer
 _SAFE = re.compile(r'\s*("(?:[^"]|"")+"|[A-Za-z_]\w*)\s+is\s+(not\s+)?null\s*', re.I)
 _INTEGER = re.compile(r"-?\d{1,18}")
 _DECIMAL = re.compile(r"-?\d+\.\d+|-?\d+(\.\d+)?[eE][+-]?\d+")
+_COLUMNS = ["failures", "should_warn", "should_error"]
 # OIDs of pg_type: the integers, floats and numeric.
 _NUMERIC = {20, 21, 23, 700, 701, 1700}
 _BOOLEAN = 16
@@ -125,8 +126,8 @@ class Progress:
         if answer.failed:
             self.fail(answer, "the query")
             return
-        if len(answer.rows) != 1 or len(answer.types) != 3:
-            words = f"fail_calc gave {len(answer.rows)} rows instead of one number"
+        if len(answer.rows) != 1 or [name.lower() for name in answer.columns] != _COLUMNS:
+            words = f"dbt needs one row of {', '.join(_COLUMNS)}; these came: {len(answer.rows)}"
             self._unusable(words, answer.seconds)
             return
         (failures, should_warn, should_error), types = answer.rows[0], answer.types

@@ -198,6 +198,9 @@ class _Reader:
         if source is None:
             return None
         query_below = self._query_below(select)
+        is_cte = len(source.relation) == 1 and source.relation[0].identifier in self._ctes
+        if query_below is None and (source.query or is_cte):
+            return None
         if query_below is not None:
             reader, inner, alias = query_below
             if inner.group or inner.having or _texts(inner.items) != ["*"]:

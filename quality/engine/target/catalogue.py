@@ -191,7 +191,10 @@ def facts_of(answer: Answer) -> Facts:
         ),
         foreign_keys=tuple(
             ForeignKey(
-                entry["conname"], names[entry["conkey"][0]], entry["confrelid"], entry["confkey"][0]
+                entry["conname"],
+                names[entry["conkey"][0]],
+                int(entry["confrelid"]),
+                entry["confkey"][0],
             )
             for entry in holding
             if entry["contype"] == "f" and len(entry["conkey"]) == 1 and found["kind"] == "r"

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from quality.engine.plan.lexing import Token, Unreadable, tokens_of
 from quality.engine.plan.planning import PlannedTest
+from quality.engine.plan.scan import exact_duplicates, exact_values, scans
 from quality.engine.plan.shapes import Duplicates, Orphans, RelationName, Rows, Values
 from quality.engine.target.catalogue import Facts
 from quality.engine.target.wire import Answer
@@ -35,19 +36,37 @@ class Readiness:
 
 
 def questions_of(planned: PlannedTest) -> list[str]:
-    """The statements whose answers `readiness` needs: plans of the test and of its rows."""
-    statements = [f"explain (format json, costs off) {wrapped(planned)}"]
+    """The statements whose answers `readiness` needs.
+
+    The plans of the test as dbt wrote it and in each form that it could take here; of tests on
+    rows also whether the predicate is the same whenever it is asked, and the plan of their rows.
+    """
+    forms = [wrapped(planned), *_own_forms(planned)]
+    statements = [f"explain (format json, costs off) {form}" for form in forms]
     shape = planned.shape
     if isinstance(shape, (Rows, Values)):
-        rows = failing_rows(shape)
-        statements.append(f"explain (format json, costs off) {rows}")
         functions = sorted(_functions(shape.predicate))
         quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in functions) or "''"
-        statements.append(
-            "select exists (select from pg_catalog.pg_proc "
-            f"where provolatile = 'v' and proname in ({quoted}))"
+        volatile = (
+            f"select from pg_catalog.pg_proc where provolatile = 'v' and proname in ({quoted})"
         )
+        statements += [
+            f"select exists ({volatile})",
+            f"explain (format json, costs off) {failing_rows(shape)}",
+        ]
     return statements
+
+
+def _own_forms(planned: PlannedTest) -> list[str]:
+    shape = planned.shape
+    if shape is None or isinstance(shape, Orphans):
+        return []
+    forms = [scan.statement for scan in scans([(0, planned)], with_duplicates=True)]
+    if isinstance(shape, Values):
+        forms.append(exact_values([planned]))
+    elif isinstance(shape, Duplicates):
+        forms.append(exact_duplicates(shape))
+    return forms
 
 
 def readiness(
@@ -65,7 +84,7 @@ def readiness(
     if known is None or shape.subject.relation.database not in (None, known.database):
         return Readiness(alone=True)
     if isinstance(shape, (Rows, Values)):
-        _, plan, volatile = answers
+        *_, volatile, plan = answers
         if volatile.rows[0][0] == "t":
             return Readiness(alone=True)
         return Readiness(proof=_of_rows(shape, known, plan))

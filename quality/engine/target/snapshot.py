@@ -10,15 +10,19 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import takewhile
 
 from quality.engine.cancellation import Cancellation
 from quality.engine.engine import EngineBusy
+from quality.engine.plan.lexing import Unreadable, tokens_of
 from quality.engine.settings import EngineSettings
 from quality.engine.target.pool import Pool
 from quality.engine.target.wire import GRACE_S, Answer, ConnectionLost, Overdue, Wire, overdue, wait
 from quality.errors import EngineError, Unavailable
 
 _BEGIN = "begin isolation level repeatable read, read only"
+_SYNTAX_ERROR = "42601"
 # One savepoint for all statements: none of them leaves anything that a way back could lose.
 _MARK = "savepoint statement"
 _RETURN = "rollback to savepoint statement"
@@ -44,18 +48,29 @@ class Snapshot:
     _leases: ExitStack = field(default_factory=ExitStack)
 
     def ask(self, statements: Sequence[str]) -> list[Answer]:
-        """The answers to short statements, in one message; each fails for itself."""
+        """The answers to short statements, in few messages; each fails for itself."""
         answers: list[Answer] = []
-        wire = self._wires[0]
         while len(answers) < len(statements):
             rest = statements[len(answers) :]
-            head = self._head(wire)
-            try:
-                found = wire.send("; ".join([*head, *rest]), self._give_up_at)
-            except (ConnectionLost, Overdue) as error:
-                raise self._broken(error) from None
-            answers += self._taken(wire, found, len(head))[: len(rest)]
+            answers += self._ask_together(list(takewhile(is_one_statement, rest)) or rest[:1])
         return answers
+
+    def _ask_together(self, statements: Sequence[str]) -> list[Answer]:
+        """Answers to the first of the statements, up to one that fails; to one of them at least."""
+        wire = self._wires[0]
+        self._mark(wire)
+        head = self._head(wire)
+        try:
+            found = wire.send("; ".join([*head, *statements]), self._give_up_at)
+        except (ConnectionLost, Overdue) as error:
+            raise self._broken(error) from None
+        if len(statements) > 1 and found[0].sqlstate == _SYNTAX_ERROR:
+            # A message is parsed as a whole, so nobody knows yet whose fault it is.
+            self._failed.add(wire)
+            return self._ask_together(statements[:1])
+        # Where one statement turns out to be several, the last one's answer counts, as in dbt.
+        taken = self._taken(wire, found, len(head))
+        return taken[-1:] if len(statements) == 1 else taken
 
     def run(self, statements: Sequence[str]) -> list[Answer]:
         """The answers to statements that may take long, on as many connections as there are."""
@@ -69,6 +84,7 @@ class Snapshot:
                 while idle and waiting:
                     place, statement = waiting.pop()
                     wire = idle.pop(0)
+                    self._mark(wire)
                     head = self._head(wire)
                     wire.start("; ".join([*head, statement]))
                     working[wire] = (place, len(head))
@@ -78,7 +94,7 @@ class Snapshot:
                 for wire in ready:
                     if wire.advance():
                         place, skipped = working.pop(wire)
-                        answers[place] = self._taken(wire, wire.answers, skipped)[0]
+                        answers[place] = self._taken(wire, wire.answers, skipped)[-1]
                         idle.append(wire)
         except (ConnectionLost, Overdue) as error:
             raise self._broken(error) from None
@@ -101,16 +117,22 @@ class Snapshot:
     ) -> tuple[list[Answer], list[Answer]] | None:
         """The answers to the first message; None where the connection was gone."""
         self._wires = [wire]
-        head = self._head(wire) if then else []
+        then = list(takewhile(is_one_statement, then))
+        head = [_MARK, *self._head(wire)] if then else []
         try:
             answers = wire.send("; ".join([*begin, *head, *then]), self._give_up_at)
+            if then and answers[0].sqlstate == _SYNTAX_ERROR:  # nothing of it was done
+                then, head = [], []
+                answers = wire.send("; ".join(begin), self._give_up_at)
         except ConnectionLost:
-            self._marked.clear()
             return None
         except Overdue:
             raise CheckTimeout("the target did not answer in time") from None
         first, rest = answers[: len(begin)], answers[len(begin) :]
-        return first, self._taken(wire, rest, len(head)) if then and not first[-1].failed else []
+        if not then or first[-1].failed:
+            return first, []
+        self._marked.add(wire)
+        return first, self._taken(wire, rest, len(head))
 
     def _head(self, wire: Wire) -> list[str]:
         """What goes before a statement: the way back from an error, and how long it may take."""
@@ -118,21 +140,30 @@ class Snapshot:
         left = min(self.settings.statement_timeout_s, self.time_left_s)
         if left <= 0:
             raise CheckTimeout("the check took longer than it may")
-        head = [] if wire in self._marked else [_MARK]
-        if wire in self._failed:
-            head = [_RETURN]
+        head = [_RETURN] if wire in self._failed else []
         if left < self.settings.statement_timeout_s:
             head.append(f"set local statement_timeout = {max(1, round(left * 1000))}")
-        self._marked.add(wire)
         self._failed.discard(wire)
         return head
+
+    def _mark(self, wire: Wire) -> None:
+        """Make the place to go back to, in a message of its own: it must be there for an error."""
+        if wire in self._marked:
+            return
+        try:
+            wire.send(_MARK, self._give_up_at)
+        except (ConnectionLost, Overdue) as error:
+            raise self._broken(error) from None
+        self._marked.add(wire)
 
     def _taken(self, wire: Wire, answers: list[Answer], skipped: int) -> list[Answer]:
         if answers and answers[-1].failed:
             self._failed.add(wire)
             self.cancellation.check()
             if len(answers) <= skipped:
-                raise EngineError(f"the target refused a setting: {answers[-1].message}")
+                if answers[-1].sqlstate != _SYNTAX_ERROR:
+                    raise EngineError(f"the target refuses a setting: {answers[-1].message}")
+                return answers[-1:]
         elif len(answers) <= skipped:
             raise EngineError("the target gave no answer")
         # The server sends when it has much or is done: what the head took is the statements' time.
@@ -218,6 +249,16 @@ def _not_begun(answer: Answer) -> EngineError | Unavailable:
         words = f"the target is too busy to say what it has: {answer.message}"
         return Unavailable(words, code=answer.cause)
     return EngineError(f"the target does not say what it has: {answer.message}")
+
+
+@lru_cache(maxsize=10_000)
+def is_one_statement(sql: str) -> bool:
+    """Whether it surely ends where it ends, so that another may follow in the same message."""
+    try:
+        tokens_of(sql)
+    except Unreadable:
+        return False
+    return True
 
 
 def lost(words: str) -> Unavailable:

@@ -49,8 +49,9 @@ class Overdue(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one statement gave: its rows and the types (OIDs) of its columns, or an error."""
+    """What one statement gave: its rows, and their columns with types (OIDs); or an error."""
 
+    columns: tuple[str, ...] = ()
     types: tuple[int, ...] = ()
     rows: tuple[tuple[str | None, ...], ...] = ()
     sqlstate: str | None = None
@@ -175,15 +176,17 @@ class Wire:
                 seconds=seconds,
             )
         encoding = self._encoding
-        types = tuple(result.ftype(place) for place in range(result.nfields))
+        places = range(result.nfields)
+        columns = tuple((result.fname(place) or b"").decode(encoding) for place in places)
+        types = tuple(result.ftype(place) for place in places)
         rows = tuple(
             tuple(
                 None if value is None else value.decode(encoding)
-                for value in (result.get_value(row, place) for place in range(len(types)))
+                for value in (result.get_value(row, place) for place in places)
             )
             for row in range(result.ntuples)
         )
-        return Answer(types, rows, seconds=seconds)
+        return Answer(columns, types, rows, seconds=seconds)
 
 
 def wait(wires: Sequence[Wire], deadline: float) -> list[Wire]:
