@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
@@ -122,8 +123,8 @@ def _item(place: int, one: Finished) -> str:
             "fence": one.fence,
             "status": outcome.status,
             "rule_set_hash": outcome.rule_set_hash,
-            "started_at": outcome.started_at.isoformat(),
-            "finished_at": outcome.finished_at.isoformat(),
+            "started_at": _moment(outcome.started_at),
+            "finished_at": _moment(outcome.finished_at),
             "duration_ms": outcome.duration_ms,
             "counts": outcome.counts,
             "failing_rows": outcome.failing_rows,
@@ -132,3 +133,12 @@ def _item(place: int, one: Finished) -> str:
         }
     )
     return f'{head[:-1]},"results":{_RESULTS.dump_json(outcome.results).decode()}}}'
+
+
+def _moment(moment: datetime) -> str:
+    """In UTC, because PostgreSQL takes offsets below 16 hours only; within what Python can read."""
+    try:
+        return moment.astimezone(UTC).isoformat()
+    except OverflowError:
+        nearest = datetime.min if moment.year == 1 else datetime.max
+        return nearest.replace(tzinfo=UTC).isoformat()

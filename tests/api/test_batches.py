@@ -99,7 +99,7 @@ def asks(check_id: str, table: str = "shop.a", **more: Any) -> Request:
 
 
 def found(*statuses: str, at: datetime | None = None, seconds: float = 0.0) -> CheckOutcome:
-    moment = (at or datetime.now(UTC)) + timedelta(seconds=seconds)
+    moment = at or datetime.now(UTC) + timedelta(seconds=seconds)
     judged = [
         RuleResult(
             rule=f"rule_{number}",
@@ -328,6 +328,24 @@ def test_what_postgresql_can_hold_comes_back_as_it_was(store: Store) -> None:
     store.store(Finished("request-1", 1, outcome))
     [shown] = store.check("request-1")["results"]
     assert {name: shown[name] for name in RuleResult.model_fields} == odd.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"),
+    [
+        ("2026-03-01T12:00:00.5-20:13", "2026-03-02T08:13:00.500000+00:00"),
+        ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+00:00"),
+        ("9999-12-31T23:59:59-12:00", "9999-12-31T23:59:59.999999+00:00"),
+    ],
+)
+def test_any_time_that_a_worker_may_say_can_be_stored(
+    store: Store, given: str, stored: str
+) -> None:
+    store.claim(asks("request-1"))
+    store.store(Finished("request-1", 1, found("pass", at=datetime.fromisoformat(given))))
+    shown = store.check("request-1")
+    assert shown["started_at"].isoformat() == stored
+    assert shown["results"][0]["finished_at"].isoformat() == stored
 
 
 def test_leases_are_renewed_for_who_holds_them(store: Store) -> None:
