@@ -69,7 +69,6 @@ class Execution:
         self._by_place = {progress.place: progress for progress in self._progress}
         self._is_small = all(self._is_small_table(relation) for relation in signatures)
         self._asked: list[tuple[str, Handler]] = []
-        self._suspects: list[int] = []
         self._ask_first()
 
     def first(self) -> list[str]:
@@ -92,8 +91,6 @@ class Execution:
             for (_, handle), answer in zip(asked, found, strict=True):
                 handle(answer)
             self._ask_exact_values([p for p in self._progress if p.is_inexact])
-        # A scan that broke although each of its tests runs alone would break again.
-        self._experience.fragile.update(self._suspects)
         return {progress.place: progress.finding() for progress in self._progress}
 
     def _ask_first(self) -> None:
@@ -229,17 +226,19 @@ class Execution:
                 else:
                     self._ask(wrapped(test.planned), test.take_own)
             return
-        self._suspects += [test.place for test in fragile]
         for test in fragile:
-            self._ask(wrapped(test.planned), partial(self._take_fragile, test))
+            (own,) = scans([(test.place, test.planned)], with_duplicates=True)
+            self._ask(own.statement, partial(self._take_fragile, test, own))
         safe = [test for test in judging if test.is_safe]
         self._ask_scans(safe, [test for test in tests if test not in safe])
 
-    def _take_fragile(self, progress: Progress, answer: Answer) -> None:
-        progress.take_own(answer)
+    def _take_fragile(self, progress: Progress, scan: Scan, answer: Answer) -> None:
+        """Only a test that breaks a scan of its own is kept out of others."""
         if answer.failed:
-            self._suspects.clear()
             self._experience.fragile.add(progress.place)
+            self._own_instead(progress, answer)
+        else:
+            self._take_scan(scan, answer)
 
     def _take_probe(self, progress: Progress, answer: Answer) -> None:
         if answer.failed:
@@ -263,8 +262,14 @@ class Execution:
         progress.count(keys, rows, "grouped", answer.seconds)
 
     def _take_values(self, group: list[Progress], answer: Answer) -> None:
+        if answer.failed and len(group) > 1 and not answer.stops_all:
+            for progress in group:
+                handler = partial(self._take_values, [progress])
+                self._ask(exact_values([progress.planned]), handler)
+            return
         if answer.failed:
             for progress in group:
+                self._experience.fragile.add(progress.place)
                 self._own_instead(progress, answer)
             return
         for progress, value in zip(group, answer.rows[0], strict=True):

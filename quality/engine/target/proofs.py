@@ -83,6 +83,8 @@ def readiness(
     known = facts.get(shape.subject.relation)
     if known is None or shape.subject.relation.database not in (None, known.database):
         return Readiness(alone=True)
+    if isinstance(shape, Values) and tokens_of(shape.key)[0].identifier not in known.simple:
+        return Readiness(alone=True)
     if isinstance(shape, (Rows, Values)):
         *_, volatile, plan = answers
         if volatile.rows[0][0] == "t":
