@@ -37,7 +37,8 @@ from quality.settings import ConsumerSettings, KafkaSettings
 log = get_logger(__name__)
 
 EXIT_SOFTWARE = 70  # sysexits.h: librdkafka gave up
-BUFFERED_BATCHES = 4
+BUFFERED_BATCHES = 20
+"""Messages that may wait, in batches: each pause throws away what librdkafka has fetched."""
 PROBE_S = 5.0
 RENEW_TICK_S = 0.5
 CANCEL_S = 4.0
