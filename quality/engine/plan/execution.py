@@ -108,7 +108,8 @@ class Execution:
             else:
                 shared.append(progress)
         self._ask_scans(shared, counted)
-        self._ask_exact_values([p for p in shared if p.place in self._experience.impure])
+        if not self._is_small:
+            self._ask_exact_values([p for p in shared if p.place in self._experience.impure])
 
     def _runs_alone(self, progress: Progress) -> bool:
         planned = progress.planned
@@ -172,7 +173,7 @@ class Execution:
         key = (small, *((place, planned.shape is None) for place, planned in tests))
         found = self._known_scans.get(key)
         if found is None:
-            found = self._known_scans[key] = list(scans(tests, with_duplicates=small))
+            found = self._known_scans[key] = list(scans(tests, with_sorting=small))
         return found
 
     def _estimate(self, progress: Progress) -> bool:
@@ -227,7 +228,7 @@ class Execution:
                     self._ask(wrapped(test.planned), test.take_own)
             return
         for test in fragile:
-            (own,) = scans([(test.place, test.planned)], with_duplicates=True)
+            (own,) = scans([(test.place, test.planned)], with_sorting=True)
             self._ask(own.statement, partial(self._take_fragile, test, own))
         safe = [test for test in judging if test.is_safe]
         self._ask_scans(safe, [test for test in tests if test not in safe])

@@ -90,9 +90,11 @@ class Progress:
             measured = {name: measure(row[place]) for name, place in counted.measures}
             self._judge(judged(self.planned.test, fails), measured, None, "scan", 0.0)
         elif counted.rows is not None:
-            found = int(row[counted.rows] or 0)
-            self.count(found, found, "scan", 0.0)
-            self.is_inexact = found > 0 and not isinstance(self.planned.shape, Rows)
+            rows = int(row[counted.rows] or 0)
+            found = rows if counted.exact is None else int(row[counted.exact] or 0)
+            self.count(found, rows, "scan", 0.0)
+            is_exact = counted.exact is not None or isinstance(self.planned.shape, Rows)
+            self.is_inexact = rows > 0 and not is_exact
             if self._exact is not None:
                 self.count_exactly(self._exact, 0.0)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from quality.engine.plan.lexing import render
 from quality.engine.plan.planning import PlannedTest
@@ -19,12 +19,14 @@ Row = tuple[str | None, ...]
 class Counted:
     """Where in a scan's row a test finds its numbers.
 
-    `rows`: failing rows, or a surplus that is zero where there is none. `tested`: how many rows or
-    values. `measures`: by name. `condition`: whether an aggregate's condition holds.
+    `rows`: failing rows, or a surplus that is zero where there is none. `exact`: dbt's count, where
+    that is another. `tested`: how many rows or values. `measures`: by name. `condition`: whether an
+    aggregate's condition holds.
     """
 
     place: int
     rows: int | None = None
+    exact: int | None = None
     tested: int | None = None
     measures: tuple[tuple[str, int], ...] = ()
     condition: int | None = None
@@ -49,10 +51,13 @@ class _Columns:
     def add(self, expression: str) -> int:
         return self.expressions.setdefault(expression, len(self.expressions))
 
+    def residue(self, subject: Subject) -> list[str]:
+        """The subject's conditions, but those of the scan as a whole."""
+        return [text for text in subject.conditions if text not in self.common]
+
     def filtered(self, call: str, subject: Subject, *more: str) -> int:
         """An aggregate over the subject's rows for which `more` holds as well."""
-        residue = [text for text in subject.conditions if text not in self.common]
-        conditions = conjunction([*residue, *more])
+        conditions = conjunction([*self.residue(subject), *more])
         return self.add(f"{call} filter (where {conditions})" if conditions else call)
 
 
@@ -61,11 +66,12 @@ def conjunction(conditions: Sequence[str]) -> str:
     return " and ".join(f"({condition})" for condition in conditions)
 
 
-def scans(tests: Sequence[tuple[int, PlannedTest]], *, with_duplicates: bool) -> Iterator[Scan]:
+def scans(tests: Sequence[tuple[int, PlannedTest]], *, with_sorting: bool) -> Iterator[Scan]:
     """Scans for the tests of one relation, each with its place in the check.
 
-    A test without a shape that is counted here has only its tested rows counted. Duplicates are
-    looked for only if `with_duplicates`, because that keeps the database from reading in parallel.
+    A test without a shape that is counted here has only its tested rows counted. `with_sorting`
+    also looks for duplicates and counts distinct values, which keeps the database from reading in
+    parallel.
     """
     chunk: list[tuple[int, PlannedTest]] = []
     size = 0
@@ -73,31 +79,36 @@ def scans(tests: Sequence[tuple[int, PlannedTest]], *, with_duplicates: bool) ->
         shape = planned.shape
         more = 2 + (2 * len(shape.measures) if isinstance(shape, Aggregate) else 1)
         if chunk and size + more > MAX_EXPRESSIONS:
-            yield _scan(chunk, with_duplicates)
+            yield _scan(chunk, with_sorting)
             chunk, size = [], 0
         chunk.append((place, planned))
         size += more
     if chunk:
-        yield _scan(chunk, with_duplicates)
+        yield _scan(chunk, with_sorting)
 
 
 def exact_values(tests: Sequence[PlannedTest]) -> str:
     """A query with the number of distinct failing values of each test, whose shapes are Values.
 
-    It reads only rows that fail some test. NULL is a value here, as it is for GROUP BY.
+    It reads only rows that fail some test.
     """
     shapes = [planned.shape for planned in tests if isinstance(planned.shape, Values)]
     counts = []
     for shape in shapes:
-        fails = conjunction([*shape.subject.conditions, shape.predicate])
-        counts.append(
-            f"count(distinct {shape.key}) filter (where {fails})"
-            f" + (count(*) filter (where {fails} and {shape.key} is null) > 0)::int"
-        )
+        counts.append(_distinct(shape, shape.subject.conditions))
     fails = " or ".join(
         conjunction([*shape.subject.conditions, shape.predicate]) for shape in shapes
     )
     return f"select {', '.join(counts)} from {shapes[0].subject.relation.sql} where {fails}"
+
+
+def _distinct(shape: Values, conditions: Sequence[str]) -> str:
+    """The number of distinct failing values. NULL is one of them here, as it is for GROUP BY."""
+    fails = conjunction([*conditions, shape.predicate])
+    return (
+        f"count(distinct {shape.key}) filter (where {fails})"
+        f" + (count(*) filter (where {fails} and {shape.key} is null) > 0)::int"
+    )
 
 
 def exact_duplicates(shape: Duplicates) -> str:
@@ -127,7 +138,7 @@ def duplicates_probe(shape: Duplicates) -> str:
     )
 
 
-def _scan(tests: Sequence[tuple[int, PlannedTest]], with_duplicates: bool) -> Scan:
+def _scan(tests: Sequence[tuple[int, PlannedTest]], with_sorting: bool) -> Scan:
     subjects = [
         planned.shape.subject if planned.shape is not None else planned.subject
         for _, planned in tests
@@ -139,7 +150,7 @@ def _scan(tests: Sequence[tuple[int, PlannedTest]], with_duplicates: bool) -> Sc
         if all(condition in subject.conditions for subject in known)
     )
     columns = _Columns(common)
-    counted = [_counted(place, planned, columns, with_duplicates) for place, planned in tests]
+    counted = [_counted(place, planned, columns, with_sorting) for place, planned in tests]
     where = [conjunction(common)] if common else []
     residues = {
         conjunction([text for text in subject.conditions if text not in common])
@@ -159,17 +170,13 @@ def _scan(tests: Sequence[tuple[int, PlannedTest]], with_duplicates: bool) -> Sc
     return Scan(
         statement,
         tuple(
-            found
-            if found.condition is None
-            else Counted(
-                found.place, found.rows, found.tested, found.measures, width + found.condition
-            )
+            found if found.condition is None else replace(found, condition=width + found.condition)
             for found in counted
         ),
     )
 
 
-def _counted(place: int, planned: PlannedTest, columns: _Columns, with_duplicates: bool) -> Counted:
+def _counted(place: int, planned: PlannedTest, columns: _Columns, with_sorting: bool) -> Counted:
     shape = planned.shape
     subject = shape.subject if shape is not None else planned.subject
     assert subject is not None  # noqa: S101 without one it is in no scan
@@ -179,10 +186,13 @@ def _counted(place: int, planned: PlannedTest, columns: _Columns, with_duplicate
     )
     if isinstance(shape, (Rows, Values)):
         rows = columns.filtered("count(*)", subject, shape.predicate)
-        return Counted(place, rows, tested)
-    if isinstance(shape, Duplicates) and with_duplicates and len(shape.keys) == 1:
+        exact = None
+        if isinstance(shape, Values) and with_sorting:
+            exact = columns.add(_distinct(shape, columns.residue(subject)))
+        return Counted(place, rows, exact, tested)
+    if isinstance(shape, Duplicates) and with_sorting and len(shape.keys) == 1:
         (key,) = shape.keys
-        residue = conjunction([text for text in subject.conditions if text not in columns.common])
+        residue = conjunction(columns.residue(subject))
         only = f" filter (where {residue})" if residue else ""
         if shape.with_nulls:
             # The number of NULLs beyond the first is surplus as well.
@@ -190,7 +200,7 @@ def _counted(place: int, planned: PlannedTest, columns: _Columns, with_duplicate
             surplus = f"count({key}){only} - count(distinct {key}){only} + {nulls}"
         else:
             surplus = f"count({key}){only} - count(distinct {key}){only}"
-        return Counted(place, columns.add(surplus), tested)
+        return Counted(place, columns.add(surplus), tested=tested)
     if isinstance(shape, Aggregate):
         measures = {name: columns.filtered(call, subject) for name, call in shape.measures}
         names = {name: f"a{number}" for name, number in measures.items()}

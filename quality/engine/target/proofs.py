@@ -61,7 +61,7 @@ def _own_forms(planned: PlannedTest) -> list[str]:
     shape = planned.shape
     if shape is None or isinstance(shape, Orphans):
         return []
-    forms = [scan.statement for scan in scans([(0, planned)], with_duplicates=True)]
+    forms = [scan.statement for scan in scans([(0, planned)], with_sorting=True)]
     if isinstance(shape, Values):
         forms.append(exact_values([planned]))
     elif isinstance(shape, Duplicates):
