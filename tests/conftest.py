@@ -24,6 +24,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 from embedded import ports
 from embedded.postgres import EmbeddedPostgres
+from tests.differential.paths import pytest_terminal_summary  # noqa: F401 a hook
 
 PROJECT = Path(__file__).resolve().parent.parent
 

@@ -97,6 +97,11 @@ def numbered(topic: str, cases: Iterable[Case]) -> list[Case]:
     ]
 
 
+def topic_of(name: str) -> str:
+    """What `numbered` was told of a case with this name."""
+    return re.split(r"_\d{3}_", name)[0]
+
+
 def plain(text: str) -> str:
     """Letters, digits and underscores only."""
     return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "x"

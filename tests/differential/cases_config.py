@@ -169,7 +169,8 @@ def _thresholds() -> Iterator[Case]:
         sure = None if threshold in SIMPLE else "either"
         config = {"warn_if": threshold, "error_if": "> 9999"}
         yield generic("not_null", MANY, "n", config={"error_if": threshold}, judged=sure)
-        yield generic("unique", MANY, "word", config=config, judged=sure)
+        if threshold in (*SIMPLE[::2], *THRESHOLDS[::2]):
+            yield generic("unique", MANY, "word", config=config, judged=sure)
     for threshold in ODD_THRESHOLDS:
         config = {"warn_if": threshold, "severity": "warn"}
         yield generic("not_null", MANY, "n", config={"error_if": threshold}, judged="either")

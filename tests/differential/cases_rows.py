@@ -172,7 +172,7 @@ SELECTED = (
         "id as id, id as id",
     ),
     *(
-        "nextval('made.numbers') * 0",
+        "currval('made.numbers')",
         "current_user",
         "current_date",
         "default",
@@ -283,6 +283,7 @@ def _selected() -> Iterator[Case]:
 def _tails() -> Iterator[Case]:
     for number, tail in enumerate(TAILS):
         arguments = {"condition": "id > 3", "tail": tail}
+        configs: tuple[dict[str, Any], ...] = ({}, {"limit": 2}, {"where": "state is not null"})
         yield generic("tail", ORDERS, "id", arguments=arguments)
-        config: dict[str, Any] = {"limit": 2} if number % 2 else {"where": "state is not null"}
-        yield generic("tail", ORDERS, "id", arguments=arguments, config=config)
+        if number % 3:
+            yield generic("tail", ORDERS, "id", arguments=arguments, config=configs[number % 3])

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 
 from quality.engine.plan.compiled import CompiledTest
+from quality.errors import StringXError
 from quality.names import TableName
 from quality.rules import RuleSet
 from tests.differential.cases import Case, Relation
@@ -25,6 +26,17 @@ STORED = (
     {"store_failures_as": "ephemeral"},
     {"sql_header": "set statement_timeout = 0;"},
 )
+
+
+@pytest.fixture(scope="module")
+def hurried(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[EngineSide]:
+    """An engine that waits for nobody."""
+    folder = tmp_path_factory.mktemp("hurried")
+    opened = EngineSide(environment, folder, statement_timeout_s=1.0, lock_timeout_s=0.3)
+    yield opened
+    opened.close()
 
 
 def test_every_deliberate_difference_is_as_written_down(
@@ -71,39 +83,27 @@ def test_a_check_of_nothing_is_no_pass(engine_side: EngineSide) -> None:
     assert engine_side.rules.run(nothing).status == "no_rules"
 
 
-def test_what_takes_too_long_is_an_error_and_never_a_pass(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_what_takes_too_long_is_an_error_and_never_a_pass(hurried: EngineSide) -> None:
     assert "time_is_limited" in OF_WHOLE_CHECKS
-    side = EngineSide(environment, tmp_path, statement_timeout_s=1.0)
-    try:
-        ((slow, beside, other),) = side.run(
-            [
-                CompiledTest("slow", "select id from shop.orders where shop.slow(id)"),
-                CompiledTest("beside", "select id from shop.orders where customer is null"),
-                CompiledTest("other", "select id from shop.fine where id is null"),
-            ]
-        )
-    finally:
-        side.close()
+    ((slow, beside, other),) = hurried.run(
+        [
+            CompiledTest("slow", "select id from shop.orders where shop.slow(id)"),
+            CompiledTest("beside", "select id from shop.orders where customer is null"),
+            CompiledTest("other", "select id from shop.fine where id is null"),
+        ]
+    )
     assert (slow.status, slow.cause) == ("error", "timeout")
     assert verdict(beside.status, beside.failures) in (("fail", 1), ("error", None))
     assert verdict(other.status, other.failures) == ("pass", 0)
 
 
-def test_a_locked_table_is_an_error_and_never_a_pass(
-    database: str, environment: dict[str, str], tmp_path: Path
-) -> None:
-    side = EngineSide(environment, tmp_path, lock_timeout_s=0.3)
+def test_a_locked_table_is_an_error_and_never_a_pass(database: str, hurried: EngineSide) -> None:
     test = CompiledTest("locked", "select id from shop.fine where id is null")
-    try:
-        assert side.run([test])[0][0].status == "pass"
-        with psycopg.connect(database) as connection:
-            connection.execute("lock table shop.fine in access exclusive mode")
-            with pytest.raises(Exception, match="lock timeout"):
-                pytest.fail(f"was judged: {side.run([test])}")
-    finally:
-        side.close()
+    assert hurried.run([test])[0][0].status == "pass"
+    with psycopg.connect(database) as connection:
+        connection.execute("lock table shop.fine in access exclusive mode")
+        with pytest.raises(StringXError, match="lock timeout"):
+            pytest.fail(f"was judged: {hurried.run([test])}")
 
 
 def test_what_only_dbt_can_run_is_left_to_dbt(plain_dbt: PlainDbt) -> None:

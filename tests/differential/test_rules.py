@@ -10,11 +10,12 @@ import pytest
 from quality.catalogue import RULE_TYPES
 from quality.engine import EngineSettings
 from quality.engine.dbt.dbt import Dbt
+from quality.predicates import Predicate
 from tests.conftest import PROJECT
-from tests.differential.comparing import verdict
+from tests.differential.comparing import JUDGED, verdict
 from tests.differential.engine_side import EngineSide
-from tests.differential.paths import Paths
-from tests.differential.rules import RULES, Check, checks
+from tests.differential.paths import EXPECTED, Paths
+from tests.differential.rules import LEFT_ALONE, RULES, Check, checks
 
 CHECKS = checks()
 
@@ -51,5 +52,19 @@ def test_rules_get_the_verdicts_of_dbt(
             if verdict(said["status"], said["failures"]) != verdict(found.status, found.failures)
         ]
         assert not differing, "\n".join(differing)
+    unmeant = []
     for rule, found in zip(check.rule_set.rules, outcome.results, strict=True):
         paths.count(f"rule {rule.type}", found.status, found.path)
+        meant = (*EXPECTED[rule.type], "constraint")
+        if found.status in JUDGED and found.path not in meant and rule.column not in LEFT_ALONE:
+            unmeant.append(f"{rule.type} {rule.column} {rule.arguments}: {found.path}")
+    assert not unmeant, "\n".join(unmeant)
+
+
+def test_a_scope_that_does_not_fit_is_an_error_for_both(dbt: Dbt, engine_side: EngineSide) -> None:
+    check = next(check for check in CHECKS if check.name == "dirty")
+    scope = (Predicate(column="id", op="=", value="one"),)
+    theirs = dbt.test(check.rule_set, scope, time.monotonic() + 120)
+    assert {said["status"] for said in theirs} == {"error"}
+    outcome = engine_side.rules.run(check.rule_set, scope)
+    assert (outcome.status, outcome.error_code) == ("error", "scope_rejected")
