@@ -45,10 +45,10 @@ def either_way(request: pytest.FixtureRequest) -> Iterator[None]:
 def bound(target: Target) -> str:
     """Constraints that hold and one that is not validated; 100 rows."""
     target.execute(
-        "create table engine.parents (id integer primary key)",
-        "insert into engine.parents select generate_series(1, 100)",
+        "create table engine.elders (id integer primary key)",
+        "insert into engine.elders select generate_series(1, 100)",
         "create table engine.bound (id integer primary key, parent integer references "
-        "engine.parents, amount integer check (amount between 0 and 100), loose integer)",
+        "engine.elders, amount integer check (amount between 0 and 100), loose integer)",
         "insert into engine.bound select i, i, i, null from generate_series(1, 100) i",
         "alter table engine.bound add constraint loose_not_null not null loose not valid",
     )
@@ -64,7 +64,7 @@ BOUND_RULES = (
     {
         "type": "relationships",
         "column": "parent",
-        "arguments": {"to": "engine.parents", "field": "id"},
+        "arguments": {"to": "engine.elders", "field": "id"},
     },
     not_null("loose"),
 )
@@ -144,7 +144,7 @@ def test_all_rules_see_one_snapshot(
                 )
                 connection.commit()
 
-    to = {"to": "engine.parents", "field": "id"}
+    to = {"to": "engine.elders", "field": "id"}
     rules = rule_set(
         table,
         not_null("a"),
@@ -152,7 +152,7 @@ def test_all_rules_see_one_snapshot(
         {"type": "unique_combination_of_columns", "arguments": {"columns": ["a", "b"]}},
         {"type": "relationships", "column": "id", "arguments": to},
     )
-    target.execute("create table if not exists engine.parents (id integer primary key)")
+    target.execute("create table if not exists engine.elders (id integer primary key)")
     writer = threading.Thread(target=move)
     writer.start()
     try:

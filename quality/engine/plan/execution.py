@@ -219,19 +219,18 @@ class Execution:
         by_place = self._by_place
         tests = [by_place[counted.place] for counted in scan.counted]
         judging = [test for test in tests if not test.is_answered]
-        fragile = [test for test in judging if not test.is_safe]
-        if answer.stops_all or not fragile:
+        if answer.stops_all:
             for test in judging:
-                if answer.stops_all:
-                    test.fail(answer, f"the scan for {len(judging)} rules")
-                else:
-                    self._ask(wrapped(test.planned), test.take_own)
+                test.fail(answer, f"the scan for {len(judging)} rules")
             return
+        # A column of a view can break as well, so that even the safe ones may be at fault.
+        fragile = [test for test in judging if not test.is_safe] or judging
         for test in fragile:
             (own,) = scans([(test.place, test.planned)], with_sorting=True)
             self._ask(own.statement, partial(self._take_fragile, test, own))
-        safe = [test for test in judging if test.is_safe]
-        self._ask_scans(safe, [test for test in tests if test not in safe])
+        safe = [test for test in judging if test not in fragile]
+        if safe:
+            self._ask_scans(safe, [test for test in tests if test not in safe])
 
     def _take_fragile(self, progress: Progress, scan: Scan, answer: Answer) -> None:
         """Only a test that breaks a scan of its own is kept out of others."""
