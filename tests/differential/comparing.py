@@ -16,10 +16,12 @@ JUDGED = ("pass", "warn", "fail")
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """What the engine found: with all other tests, once more with the same plan, and alone."""
+    """What the engine found: with all other tests, once more with the same plan, as if the tables
+    were large, and alone."""
 
     together: Finding
     again: Finding
+    large: Finding
     alone: Finding
 
 
@@ -34,7 +36,7 @@ class Pair:
     def disagreement(self) -> str | None:
         """What differs, None where all agree."""
         theirs = verdict(self.said.status, self.said.failures)
-        for how in ("together", "again", "alone"):
+        for how in ("together", "again", "large", "alone"):
             finding: Finding = getattr(self.ours, how)
             ours = verdict(finding.status, finding.failures)
             if ours != theirs:
@@ -51,14 +53,16 @@ def pairs_of(
 ) -> dict[str, Pair]:
     """Both sides of every case that does not need dbt itself, by its name.
 
-    dbt runs them once; the engine all together in an order of its own, once more, and each alone.
+    dbt runs them once; the engine all together in an order of its own, once more, as if the tables
+    were large, and each alone.
     """
     said = plain_dbt.test(cases)
     tests = [said[case.name].test for case in cases if said[case.name].test.dbt_only is None]
     random.Random(3).shuffle(tests)
     together, again = engine_side.run(tests, times=2)
+    (large,) = engine_side.run(tests, large=True)
     alone = [engine_side.run([test])[0][0] for test in tests]
-    found = zip(tests, together, again, alone, strict=True)
+    found = zip(tests, together, again, large, alone, strict=True)
     ours = {test.name: Ours(*findings) for test, *findings in found}
     return {
         case.name: Pair(case, said[case.name], ours[case.name])

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+from quality.checks import CheckOutcome
 from quality.engine.cancellation import Cancellation
+from quality.engine.plan import execution
 from quality.engine.plan.compiled import CompiledTest
 from quality.engine.plan.finding import Finding
 from quality.engine.plan.planning import Plan, plan_test
 from quality.engine.plan.preparing import entry_of
 from quality.engine.planned import PlannedEngine
 from quality.engine.settings import EngineSettings
+from quality.predicates import Predicate
+from quality.rules import RuleSet
 from tests.conftest import PROJECT
 
 
@@ -24,11 +30,33 @@ class EngineSide:
         found = EngineSettings(project_dir=PROJECT / "stringx", data_dir=folder, **settings)
         self.rules = PlannedEngine(found, environment)
 
-    def run(self, tests: Sequence[CompiledTest], times: int = 1) -> list[list[Finding]]:
+    def check(
+        self, rule_set: RuleSet, scope: Sequence[Predicate] = (), *, large: bool = False
+    ) -> CheckOutcome:
+        """What a check of the rules says; `large`: as if no table were small."""
+        with _as_if(large):
+            return self.rules.run(rule_set, scope)
+
+    def verdicts_of_dbt(
+        self, rule_set: RuleSet, scope: Sequence[Predicate] = ()
+    ) -> list[dict[str, Any]]:
+        """What dbt itself says of each rule: its own run of the same generated project."""
+        return self.rules._dbt.test(rule_set, tuple(scope), time.monotonic() + 120)
+
+    def run(
+        self, tests: Sequence[CompiledTest], times: int = 1, *, large: bool = False
+    ) -> list[list[Finding]]:
         """What is found, in the order of the tests; as many times with one plan, as checks do it.
 
-        Each time is one snapshot.
+        Each time is one snapshot. `large`: as if no table were small.
         """
+        with _as_if(large):
+            return self._run(tests, times)
+
+    def close(self) -> None:
+        self.rules.close()
+
+    def _run(self, tests: Sequence[CompiledTest], times: int) -> list[list[Finding]]:
         deadline = time.monotonic() + 120
         pool = self.rules._targets.pool("demo", deadline)
         entry = entry_of(Plan(tuple(plan_test(test) for test in tests)))
@@ -40,5 +68,9 @@ class EngineSide:
             findings.append([found[place] for place in range(len(tests))])
         return findings
 
-    def close(self) -> None:
-        self.rules.close()
+
+@contextmanager
+def _as_if(large: bool) -> Iterator[None]:
+    small = 0 if large else execution.SMALL_BYTES
+    with mock.patch.object(execution, "SMALL_BYTES", small):
+        yield

@@ -100,7 +100,7 @@ SCOPES: tuple[list[dict[str, Any]], ...] = (
 )
 # Columns of types that the engine leaves to dbt's SQL (see cases_types).
 LEFT_ALONE = [column.name for column in COLUMNS if column.type in cases_types.LEFT_ALONE]
-TABLES = ("clean", "dirty", "empty", "nulls", "bound", "seen_through", "parted", "parted_x")
+TABLES = ("clean", "dirty", "empty", "nulls", "bound", "seen_through", "parted")
 
 
 @dataclass(frozen=True, slots=True)

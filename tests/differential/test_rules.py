@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-
 import pytest
 
 from quality.catalogue import RULE_TYPES
-from quality.engine import EngineSettings
-from quality.engine.dbt.dbt import Dbt
 from quality.predicates import Predicate
-from tests.conftest import PROJECT
 from tests.differential.comparing import JUDGED, verdict
 from tests.differential.engine_side import EngineSide
 from tests.differential.paths import EXPECTED, Paths
@@ -20,28 +14,16 @@ from tests.differential.rules import LEFT_ALONE, RULES, Check, checks
 CHECKS = checks()
 
 
-@pytest.fixture(scope="module")
-def dbt(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dbt]:
-    """dbt as the engine has it, asked for its own verdicts."""
-    folder = tmp_path_factory.mktemp("rules")
-    settings = EngineSettings(project_dir=PROJECT / "stringx", data_dir=folder)
-    opened = Dbt(settings, environment)
-    yield opened
-    opened.close()
-
-
 def test_every_rule_type_is_compared() -> None:
     assert {text["type"] for text in RULES} == set(RULE_TYPES)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
-def test_rules_get_the_verdicts_of_dbt(
-    check: Check, dbt: Dbt, engine_side: EngineSide, paths: Paths
-) -> None:
-    theirs = dbt.test(check.rule_set, check.scope, time.monotonic() + 120)
+def test_rules_get_the_verdicts_of_dbt(check: Check, engine_side: EngineSide, paths: Paths) -> None:
+    theirs = engine_side.verdicts_of_dbt(check.rule_set, check.scope)
     assert len(theirs) == len(check.rule_set.rules)
-    for how in ("first", "again"):
-        outcome = engine_side.rules.run(check.rule_set, check.scope)
+    for how in ("first", "as a large table", "again"):
+        outcome = engine_side.check(check.rule_set, check.scope, large=how == "as a large table")
         assert outcome.error_code is None, outcome.error
         rules = zip(check.rule_set.rules, theirs, outcome.results, strict=True)
         differing = [
@@ -61,10 +43,10 @@ def test_rules_get_the_verdicts_of_dbt(
     assert not unmeant, "\n".join(unmeant)
 
 
-def test_a_scope_that_does_not_fit_is_an_error_for_both(dbt: Dbt, engine_side: EngineSide) -> None:
+def test_a_scope_that_does_not_fit_is_an_error_for_both(engine_side: EngineSide) -> None:
     check = next(check for check in CHECKS if check.name == "dirty")
     scope = (Predicate(column="id", op="=", value="one"),)
-    theirs = dbt.test(check.rule_set, scope, time.monotonic() + 120)
+    theirs = engine_side.verdicts_of_dbt(check.rule_set, scope)
     assert {said["status"] for said in theirs} == {"error"}
-    outcome = engine_side.rules.run(check.rule_set, scope)
+    outcome = engine_side.check(check.rule_set, scope)
     assert (outcome.status, outcome.error_code) == ("error", "scope_rejected")
