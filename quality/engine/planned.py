@@ -158,7 +158,12 @@ class PlannedEngine:
             prepared = entry.prepared or self._planner.prepare(entry, pool, deadline)
             known = dict(zip(entry.relations, prepared.signatures, strict=True))
             execution = Execution(
-                tests, prepared.readiness, known, prepared.experience, remembered=not scope
+                tests,
+                prepared.readiness,
+                known,
+                prepared.experience,
+                queries=self._settings.queries_per_check,
+                remembered=not scope,
             )
             _check_scope(scope, entry, prepared)
             begun = open_snapshot(

@@ -12,10 +12,11 @@ from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.progress import Progress
 from quality.engine.plan.scan import (
     Scan,
-    duplicates_probe,
     exact_duplicates,
     exact_values,
+    holds_duplicates,
     scans,
+    spread,
 )
 from quality.engine.plan.shapes import Duplicates, Orphans, RelationName, Values
 from quality.engine.target.catalogue import Signature
@@ -55,9 +56,13 @@ class Execution:
         signatures: Mapping[RelationName, Signature],
         experience: Experience,
         *,
+        queries: int,
         remembered: bool,
     ) -> None:
-        """`remembered`: the tests are those of other runs too, so that their scans are kept."""
+        """`queries` may run at the same time. `remembered`: the tests are those of other runs too,
+        so that their scans are kept.
+        """
+        self._queries = queries
         self._signatures = signatures
         self._experience = experience
         self._known_scans = experience.scans if remembered else {}
@@ -103,13 +108,12 @@ class Execution:
             elif self._runs_alone(progress):
                 self._ask(wrapped(progress.planned), progress.take_own)
                 counted.append(progress)
-            elif self._runs_apart(progress):
-                self._ask_duplicates(progress, counted)
+            elif self._is_counted_exactly(progress):
+                self._ask_exact_duplicates(progress)
+                counted.append(progress)
             else:
                 shared.append(progress)
-        self._ask_scans(shared, counted)
-        if not self._is_small:
-            self._ask_exact_values([p for p in shared if p.place in self._experience.impure])
+        self._ask_scans(shared, counted, len(self._asked))
 
     def _runs_alone(self, progress: Progress) -> bool:
         planned = progress.planned
@@ -120,28 +124,24 @@ class Execution:
             or progress.place in self._experience.fragile
         )
 
-    def _runs_apart(self, progress: Progress) -> bool:
-        """Duplicates that are not looked for in the shared scan."""
+    def _is_counted_exactly(self, progress: Progress) -> bool:
+        """Duplicates that are counted by a query of their own, without looking for any first."""
         shape = progress.planned.shape
         return isinstance(shape, Duplicates) and (
-            len(shape.keys) > 1
-            or progress.place in self._experience.impure
-            or not self._is_small_table(shape.subject.relation)
+            len(shape.keys) > 1 or progress.place in self._experience.impure
         )
 
-    def _ask_duplicates(self, progress: Progress, counted: list[Progress]) -> None:
+    def _ask_exact_duplicates(self, progress: Progress) -> None:
         shape = progress.planned.shape
-        if not isinstance(shape, Duplicates):
-            return
-        probing = len(shape.keys) == 1 and not shape.with_nulls
-        if probing and progress.place not in self._experience.impure:
-            self._ask(duplicates_probe(shape), partial(self._take_probe, progress))
-        else:
-            counted.append(progress)
-            self._ask(exact_duplicates(shape), partial(self._take_duplicates, progress))
+        if isinstance(shape, Duplicates):
+            handler = partial(self._take_duplicates, progress)
+            self._ask(exact_duplicates(shape), handler)
 
-    def _ask_scans(self, shared: list[Progress], counted: list[Progress]) -> None:
-        """A scan for each relation; of the counted ones only the rows that they are about."""
+    def _ask_scans(self, shared: list[Progress], counted: list[Progress], others: int = 0) -> None:
+        """Scans of each relation; of the counted tests only the rows that they are about.
+
+        `others` are queries that run at the same time.
+        """
         by_relation: dict[RelationName, list[tuple[int, PlannedTest]]] = defaultdict(list)
         for progress in shared:
             shape = progress.planned.shape
@@ -165,15 +165,27 @@ class Execution:
                 entry = (progress.place, replace(progress.planned, shape=None))
                 by_relation[subject.relation].append(entry)
         for relation, tests in by_relation.items():
-            for scan in self._scans(relation, tests):
+            for scan in self._scans(relation, tests, others):
                 self._ask(scan.statement, partial(self._take_scan, scan))
 
-    def _scans(self, relation: RelationName, tests: list[tuple[int, PlannedTest]]) -> list[Scan]:
+    def _scans(
+        self, relation: RelationName, tests: list[tuple[int, PlannedTest]], others: int
+    ) -> list[Scan]:
         small = self._is_small_table(relation)
-        key = (small, *((place, planned.shape is None) for place, planned in tests))
+        queries = 1 if small else max(1, self._queries - others)
+        impure = self._experience.impure.intersection(place for place, _ in tests)
+        # Where the database has other queries to run at the same time, one reading that counts
+        # values as well is better than two that it could make in parallel.
+        sorting = small or bool(impure and others)
+        key = (sorting, queries, *((place, planned.shape is None) for place, planned in tests))
         found = self._known_scans.get(key)
         if found is None:
-            found = self._known_scans[key] = list(scans(tests, with_sorting=small))
+            found = [
+                scan
+                for part in spread(tests, queries)
+                for scan in scans(part, with_sorting=sorting or holds_duplicates(part))
+            ]
+            self._known_scans[key] = found
         return found
 
     def _estimate(self, progress: Progress) -> bool:
@@ -209,10 +221,8 @@ class Execution:
         for counted in scan.counted:
             progress = by_place[counted.place]
             progress.take_counts(counted, row, seconds)
-            if progress.is_inexact and isinstance(progress.planned.shape, Duplicates):
-                shape = progress.planned.shape
-                handler = partial(self._take_duplicates, progress)
-                self._ask(exact_duplicates(shape), handler)
+            if progress.is_inexact:
+                self._ask_exact_duplicates(progress)
 
     def _scan_failed(self, scan: Scan, answer: Answer) -> None:
         """Find the tests at fault: those that cannot be stay together, the others run alone."""
@@ -239,19 +249,6 @@ class Execution:
             self._own_instead(progress, answer)
         else:
             self._take_scan(scan, answer)
-
-    def _take_probe(self, progress: Progress, answer: Answer) -> None:
-        if answer.failed:
-            self._own_instead(progress, answer)
-            return
-        surplus, values = (int(value or 0) for value in answer.rows[0])
-        progress.tested = values
-        progress.count(surplus, surplus, "grouped", answer.seconds)
-        if surplus:
-            shape = progress.planned.shape
-            if isinstance(shape, Duplicates):
-                handler = partial(self._take_duplicates, progress)
-                self._ask(exact_duplicates(shape), handler)
 
     def _take_duplicates(self, progress: Progress, answer: Answer) -> None:
         if answer.failed:

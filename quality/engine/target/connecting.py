@@ -19,6 +19,12 @@ from quality.engine.target.session import Session
 from quality.engine.target.wire import Wire
 from quality.errors import Unavailable
 
+# PostgreSQL 16 and newer would sort whole rows for `count(distinct …)`, even for a few of them.
+_NO_PRESORTING = """
+select set_config(name, 'off', false) from pg_catalog.pg_settings
+where name = 'enable_presorted_aggregate'
+"""
+
 Credentials = dict[str, Any]
 
 _OPTIONAL = ("sslmode", "sslcert", "sslkey", "sslrootcert", "keepalives_idle")
@@ -79,6 +85,7 @@ def _wire(credentials: Credentials, settings: EngineSettings, deadline: float) -
         # Only what we prepare ourselves is concerned: its plan never depends on its arguments.
         connection.execute("set plan_cache_mode = force_generic_plan")
         connection.execute(PREPARE.encode())
+        connection.execute(_NO_PRESORTING)
     except psycopg.Error as error:
         connection.close()
         raise Unavailable(
