@@ -202,7 +202,7 @@ def _checked() -> Iterator[Case]:
     yield generic("accepted_values", Relation("bound", "held"), "kind", arguments=fewer)
     for table in ("held", "unvalidated", "unenforced", "elder", "younger", "parted", "parted_a"):
         relation = Relation("bound", table)
-        for test in ("holds", "holds_in_every_row"):
+        for test in ("holds", "holds_in_every_row")[: 2 if table == "held" else 1]:
             for expression in ("amount > 0", "amount < 100", "amount between 1 and 9"):
                 yield generic(test, relation, arguments={"expression": expression})
         yield generic("in_range", relation, "amount", arguments=low)

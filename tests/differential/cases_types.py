@@ -27,7 +27,7 @@ def _built_in() -> Iterator[Case]:
             yield generic("not_null", relation, column.name)
             sure = "either" if column.type in LEFT_ALONE else None
             yield generic("unique", relation, column.name, judged=sure)
-            if table == "clean":
+            if table != "dirty":
                 continue
             yield generic(
                 "relationships",

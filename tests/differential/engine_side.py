@@ -27,7 +27,9 @@ class EngineSide:
     """The engine, which also takes tests that plain dbt compiled; to be closed."""
 
     def __init__(self, environment: Mapping[str, str], folder: Path, **settings: Any) -> None:
-        found = EngineSettings(project_dir=PROJECT / "stringx", data_dir=folder, **settings)
+        found = EngineSettings(
+            project_dir=PROJECT / "stringx", data_dir=folder, threads=1, **settings
+        )
         self.rules = PlannedEngine(found, environment)
 
     def check(

@@ -23,7 +23,6 @@ RULES: tuple[RuleText, ...] = (
     rule("relationships", "parent", **PARENT),
     rule("unique_combination_of_columns", columns=["id", "name"]),
     rule("column_greater_than", "amount", other_column="id", or_equal=True),
-    rule("not_null_proportion", "name", at_least=0.9),
 )
 FILE = Path(__file__).parent / "changes.sql"
 

@@ -1,6 +1,6 @@
 """Tables, constraints and tests that Hypothesis made up: dbt and the engine must agree on them.
 
-STRINGX_DIFFERENTIAL_EXAMPLES is how many tables (12); STRINGX_DIFFERENTIAL_SEED another set of
+STRINGX_DIFFERENTIAL_EXAMPLES is how many tables (8); STRINGX_DIFFERENTIAL_SEED another set of
 them. Without a seed they are always the same ones, so that what failed once fails again.
 """
 
@@ -21,7 +21,7 @@ def test_the_engine_says_what_dbt_says_of_made_up_tables(
     database: str, plain_dbt: PlainDbt, engine_side: EngineSide, paths: Paths
 ) -> None:
     number = os.environ.get("STRINGX_DIFFERENTIAL_SEED")
-    examples = int(os.environ.get("STRINGX_DIFFERENTIAL_EXAMPLES", "12"))
+    examples = int(os.environ.get("STRINGX_DIFFERENTIAL_EXAMPLES", "8"))
     made = worlds(examples, int(number) if number else None)
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(f"create schema {SCHEMA}")
