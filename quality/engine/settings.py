@@ -52,7 +52,7 @@ class EngineSettings(_Settings):
         description="connections of one process to one target, for all checks together",
     )
     queries_per_check: Annotated[int, Field(ge=1, le=64)] = Field(
-        default=2,
+        default=4,
         validation_alias="STRINGX_QUERIES_PER_CHECK",
         description="queries of one check that may run on the target at the same time",
     )

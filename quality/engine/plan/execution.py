@@ -35,11 +35,13 @@ class Experience:
     """What earlier runs of a plan taught, by the places of tests.
 
     `fragile` ones broke a scan. `impure` ones found values or duplicates to be counted exactly:
-    they are counted so at once the next time. `scans` are kept because making them takes a while.
+    they are counted so at once the next time, `mostly_unique` ones by sorting. `scans` are kept
+    because making them takes a while.
     """
 
     fragile: set[int] = field(default_factory=set)
     impure: set[int] = field(default_factory=set)
+    mostly_unique: set[int] = field(default_factory=set)
     scans: dict[tuple[object, ...], list[Scan]] = field(default_factory=dict)
 
 
@@ -101,6 +103,7 @@ class Execution:
     def _ask_first(self) -> None:
         shared: list[Progress] = []
         counted: list[Progress] = []
+        impure: list[Progress] = []
         for progress in self._progress:
             if progress.ready.proof is not None:
                 self._ask(permission_query(progress.planned), progress.prove)
@@ -110,9 +113,11 @@ class Execution:
                 counted.append(progress)
             elif self._is_counted_exactly(progress):
                 self._ask_exact_duplicates(progress)
+                impure.append(progress)
                 counted.append(progress)
             else:
                 shared.append(progress)
+        self._ask_exact_values(impure)
         self._ask_scans(shared, counted, len(self._asked))
 
     def _runs_alone(self, progress: Progress) -> bool:
@@ -125,17 +130,19 @@ class Execution:
         )
 
     def _is_counted_exactly(self, progress: Progress) -> bool:
-        """Duplicates that are counted by a query of their own, without looking for any first."""
+        """Whether it is counted by a query of its own, without a look whether anything fails."""
         shape = progress.planned.shape
-        return isinstance(shape, Duplicates) and (
-            len(shape.keys) > 1 or progress.place in self._experience.impure
-        )
+        is_impure = progress.place in self._experience.impure
+        if isinstance(shape, Values):
+            return is_impure and not self._is_small
+        return isinstance(shape, Duplicates) and (len(shape.keys) > 1 or is_impure)
 
     def _ask_exact_duplicates(self, progress: Progress) -> None:
         shape = progress.planned.shape
         if isinstance(shape, Duplicates):
             handler = partial(self._take_duplicates, progress)
-            self._ask(exact_duplicates(shape), handler)
+            by_sorting = progress.place in self._experience.mostly_unique
+            self._ask(exact_duplicates(shape, mostly_unique=by_sorting), handler)
 
     def _ask_scans(self, shared: list[Progress], counted: list[Progress], others: int = 0) -> None:
         """Scans of each relation; of the counted tests only the rows that they are about.
@@ -172,20 +179,15 @@ class Execution:
         self, relation: RelationName, tests: list[tuple[int, PlannedTest]], others: int
     ) -> list[Scan]:
         small = self._is_small_table(relation)
-        queries = 1 if small else max(1, self._queries - others)
-        impure = self._experience.impure.intersection(place for place, _ in tests)
-        # Where the database has other queries to run at the same time, one reading that counts
-        # values as well is better than two that it could make in parallel.
-        sorting = small or bool(impure and others)
-        key = (sorting, queries, *((place, planned.shape is None) for place, planned in tests))
+        key = (small, others, *((place, planned.shape is None) for place, planned in tests))
         found = self._known_scans.get(key)
         if found is None:
-            found = [
+            parts = [tests] if small else spread(tests, self._queries - others)
+            found = self._known_scans[key] = [
                 scan
-                for part in spread(tests, queries)
-                for scan in scans(part, with_sorting=sorting or holds_duplicates(part))
+                for part in parts
+                for scan in scans(part, with_sorting=small or holds_duplicates(part))
             ]
-            self._known_scans[key] = found
         return found
 
     def _estimate(self, progress: Progress) -> bool:
@@ -222,7 +224,16 @@ class Execution:
             progress = by_place[counted.place]
             progress.take_counts(counted, row, seconds)
             if progress.is_inexact:
-                self._ask_exact_duplicates(progress)
+                self._look_closer(progress)
+
+    def _look_closer(self, progress: Progress) -> None:
+        """A surplus was found among a column's values: how many stand more than once."""
+        surplus, values = progress.rows or 0, progress.tested or 0
+        if 2 * surplus < values:
+            self._experience.mostly_unique.add(progress.place)
+        else:
+            self._experience.mostly_unique.discard(progress.place)
+        self._ask_exact_duplicates(progress)
 
     def _scan_failed(self, scan: Scan, answer: Answer) -> None:
         """Find the tests at fault: those that cannot be stay together, the others run alone."""
@@ -269,9 +280,10 @@ class Execution:
                 self._experience.fragile.add(progress.place)
                 self._own_instead(progress, answer)
             return
-        for progress, value in zip(group, answer.rows[0], strict=True):
-            self._learn(progress, int(value or 0))
-            progress.count_exactly(int(value or 0), answer.seconds / len(group))
+        counts = [int(value or 0) for value in answer.rows[0]]
+        for progress, rows, values in zip(group, counts[::2], counts[1::2], strict=True):
+            self._learn(progress, values)
+            progress.count(values, rows, "second_scan", answer.seconds / len(group))
 
     def _learn(self, progress: Progress, found: int) -> None:
         impure = self._experience.impure

@@ -40,7 +40,6 @@ class Progress:
     estimated: bool = False
     rows: int | None = None
     is_inexact: bool = False
-    _exact: int | None = None
     _finding: Finding | None = None
     _seconds: float = 0.0
     _measured: dict[str, Measure] = field(default_factory=dict)
@@ -95,16 +94,6 @@ class Progress:
             self.count(found, rows, "scan", 0.0)
             is_exact = counted.exact is not None or isinstance(self.planned.shape, Rows)
             self.is_inexact = rows > 0 and not is_exact
-            if self._exact is not None:
-                self.count_exactly(self._exact, 0.0)
-
-    def count_exactly(self, found: int, seconds: float) -> None:
-        """dbt's count, of a test whose failing rows are counted by a scan, before or after."""
-        self._exact = found
-        if self.rows is None:
-            self._seconds += seconds
-        elif found or self.is_inexact:
-            self.count(found, self.rows, "second_scan", seconds)
 
     def prove(self, answer: Answer) -> None:
         """A constraint says that every row passes, if only the role may read what it would."""

@@ -12,10 +12,6 @@ from quality.engine.plan.shapes import Aggregate, Duplicates, Rows, Subject, Val
 MAX_EXPRESSIONS = 400
 """Of one query; PostgreSQL takes 1,664 and needs more time for each."""
 
-# Measured at a million rows, in units of one `count(*) filter (where …)`.
-_READING_WEIGHT = 15.0
-_SORTING_WEIGHT = 40.0
-
 Row = tuple[str | None, ...]
 
 
@@ -92,18 +88,18 @@ def scans(tests: Sequence[tuple[int, PlannedTest]], *, with_sorting: bool) -> It
 
 
 def exact_values(tests: Sequence[PlannedTest]) -> str:
-    """A query with the number of distinct failing values of each test, whose shapes are Values.
+    """A query with two numbers for each test, whose shapes are Values: failing rows, and values.
 
     It reads only rows that fail some test.
     """
     shapes = [planned.shape for planned in tests if isinstance(planned.shape, Values)]
-    counts = []
-    for shape in shapes:
-        counts.append(_distinct(shape, shape.subject.conditions))
-    fails = " or ".join(
-        conjunction([*shape.subject.conditions, shape.predicate]) for shape in shapes
-    )
-    return f"select {', '.join(counts)} from {shapes[0].subject.relation.sql} where {fails}"
+    failing = [conjunction([*shape.subject.conditions, shape.predicate]) for shape in shapes]
+    counts = [
+        f"count(*) filter (where {fails}), {_distinct(shape, shape.subject.conditions)}"
+        for shape, fails in zip(shapes, failing, strict=True)
+    ]
+    any_fails = " or ".join(failing)
+    return f"select {', '.join(counts)} from {shapes[0].subject.relation.sql} where {any_fails}"
 
 
 def _distinct(shape: Values, conditions: Sequence[str]) -> str:
@@ -111,20 +107,26 @@ def _distinct(shape: Values, conditions: Sequence[str]) -> str:
     fails = conjunction([*conditions, shape.predicate])
     return (
         f"count(distinct {shape.key}) filter (where {fails})"
-        f" + (count(*) filter (where {fails} and {shape.key} is null) > 0)::int"
+        f" + (count(*) filter (where {shape.key} is null and {fails}) > 0)::int"
     )
 
 
-def exact_duplicates(shape: Duplicates) -> str:
-    """A query with the number of keys that stand more than once, and of their rows."""
+def exact_duplicates(shape: Duplicates, *, mostly_unique: bool = False) -> str:
+    """A query with the number of keys that stand more than once, and of their rows.
+
+    `mostly_unique`: sorting is better than hashing, which would keep an entry for nearly each row.
+    """
     keys = ", ".join(shape.keys)
     conditions = [*shape.subject.conditions]
     if not shape.with_nulls:
         conditions.append(f"{shape.keys[0]} is not null")
     where = f" where {conjunction(conditions)}" if conditions else ""
+    source = f"{shape.subject.relation.sql}{where}"
+    if mostly_unique:
+        source = f"(select {keys} from {source} order by {keys}) sorted"
     return (
         "select count(*), coalesce(sum(n), 0)::bigint from (select count(*) as n "
-        f"from {shape.subject.relation.sql}{where} group by {keys} having count(*) > 1) duplicates"
+        f"from {source} group by {keys} having count(*) > 1) duplicates"
     )
 
 
@@ -136,28 +138,16 @@ def holds_duplicates(tests: Sequence[tuple[int, PlannedTest]]) -> bool:
 def spread(
     tests: Sequence[tuple[int, PlannedTest]], queries: int
 ) -> list[list[tuple[int, PlannedTest]]]:
-    """The tests in at most so many parts, of which each takes about as long.
+    """The tests in at most so many parts, or two, to be asked at the same time.
 
-    Only duplicates are spread: sorting for them takes far longer than reading. The others stay
-    together, by themselves where they can, so that the database may read for them in parallel.
+    Sorting for duplicates takes longer than anything else and keeps the database from reading in
+    parallel, so these are apart from the other tests, several in each of their parts.
     """
-    parts: list[list[tuple[int, PlannedTest]]] = []
     together = [entry for entry in tests if not isinstance(entry[1].shape, Duplicates)]
-    weights: list[float] = []
-    if together:
-        parts.append(together)
-        weights.append(_READING_WEIGHT + len(together))
-    for entry in tests:
-        if not isinstance(entry[1].shape, Duplicates):
-            continue
-        lightest = min(range(len(parts)), key=weights.__getitem__, default=0)
-        if len(parts) < queries:
-            lightest = len(parts)
-            parts.append([])
-            weights.append(_READING_WEIGHT)
-        parts[lightest].append(entry)
-        weights[lightest] += _SORTING_WEIGHT
-    return parts
+    duplicates = [entry for entry in tests if isinstance(entry[1].shape, Duplicates)]
+    width = max(1, queries - bool(together))
+    parts = [together, *(duplicates[start::width] for start in range(width))]
+    return [part for part in parts if part]
 
 
 def _scan(tests: Sequence[tuple[int, PlannedTest]], with_sorting: bool) -> Scan:
