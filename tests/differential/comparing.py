@@ -42,7 +42,8 @@ class Pair:
             if finding is None:
                 continue
             ours = verdict(finding.status, finding.failures)
-            if ours != theirs:
+            # An error of dbt's must not hide one of the engine's own.
+            if ours != theirs or "came to no result" in (finding.message or ""):
                 return (
                     f"dbt {theirs}, the engine {how} {ours} by {finding.path} "
                     f"({finding.proof or finding.cause or '-'})\n"
