@@ -297,7 +297,8 @@ def test_the_sql_is_that_of_dbt_compile(
         {{ config(limit=10 + 2, fail_calc='max(' ~ target.schema ~ ')') }}
         {%- set rule = sx_rule(model, column_name, {}) %}
         select '{{ model }}', '{{ this }}', '{{ adapter.dispatch("dispatched")() }}', {{ asked() }},
-            {{ graph.nodes | length }}, {{ graph.sources | length }}, '{{ selected_resources | sort }}',
+            {{ graph.nodes | length }}, {{ graph.sources | length }},
+            '{{ selected_resources | sort }}',
             '{{ env_var("STRINGX_TARGET_CANARY") }}', '{{ target.name }}', '{{ var("absent", 1) }}',
             '{{ config.get("severity") }}', {{ invocation_args_dict | length > 0 }}
         from {{ rule['subject'] }}

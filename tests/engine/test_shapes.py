@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from quality.engine.plan.lexing import Unreadable, render, tokens_of
-from quality.engine.plan.shapes import Aggregate, Duplicates, Orphans, Rows, Values, recognise
+from quality.engine.plan.recognition import recognise
+from quality.engine.plan.shapes import Aggregate, Duplicates, Orphans, Rows, Values
 
 BUILT_IN_RELATIONSHIPS = """
 with child as (

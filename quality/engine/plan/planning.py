@@ -9,7 +9,8 @@ from functools import cached_property
 
 from quality.engine.plan.compiled import CompiledTest
 from quality.engine.plan.judgement import is_simple
-from quality.engine.plan.shapes import Shape, Subject, recognise
+from quality.engine.plan.recognition import recognise
+from quality.engine.plan.shapes import Shape, Subject
 
 
 @dataclass(frozen=True, slots=True)
