@@ -108,6 +108,7 @@ def connect(
             password=credentials["password"],
             dbname=credentials["database"],
             application_name="stringx",
+            client_encoding="utf-8",  # what the database cannot spell is its error, not a "?"
             connect_timeout=max(1, round(left)),
             options=settings.server_options,
             autocommit=True,

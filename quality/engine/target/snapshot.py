@@ -22,7 +22,8 @@ from quality.engine.target.wire import GRACE_S, Answer, ConnectionLost, Overdue,
 from quality.errors import EngineError, Unavailable
 
 _BEGIN = "begin isolation level repeatable read, read only"
-_SYNTAX_ERROR = "42601"
+# Syntax errors and characters that the database cannot spell: found before anything is done.
+_UNREADABLE = ("42601", "22P05", "22021")
 # One savepoint for all statements: none of them leaves anything that a way back could lose.
 _MARK = "savepoint statement"
 _RETURN = "rollback to savepoint statement"
@@ -64,7 +65,7 @@ class Snapshot:
             found = wire.send("; ".join([*head, *statements]), self._give_up_at)
         except (ConnectionLost, Overdue) as error:
             raise self._broken(error) from None
-        if len(statements) > 1 and found[0].sqlstate == _SYNTAX_ERROR:
+        if len(statements) > 1 and found[0].sqlstate in _UNREADABLE:
             # A message is parsed as a whole, so nobody knows yet whose fault it is.
             self._failed.add(wire)
             return self._ask_together(statements[:1])
@@ -121,7 +122,7 @@ class Snapshot:
         head = [_MARK, *self._head(wire)] if then else []
         try:
             answers = wire.send("; ".join([*begin, *head, *then]), self._give_up_at)
-            if then and answers[0].sqlstate == _SYNTAX_ERROR:  # nothing of it was done
+            if then and answers[0].sqlstate in _UNREADABLE:  # nothing of it was done
                 then, head = [], []
                 answers = wire.send("; ".join(begin), self._give_up_at)
         except ConnectionLost:
@@ -161,7 +162,7 @@ class Snapshot:
             self._failed.add(wire)
             self.cancellation.check()
             if len(answers) <= skipped:
-                if answers[-1].sqlstate != _SYNTAX_ERROR:
+                if answers[-1].sqlstate not in _UNREADABLE:
                     raise EngineError(f"the target refuses a setting: {answers[-1].message}")
                 return answers[-1:]
         elif len(answers) <= skipped:
