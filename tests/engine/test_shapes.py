@@ -156,7 +156,7 @@ def test_names_are_replaced_and_functions_and_fields_are_not() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["'open", '"open', "(", ")", "a /* b /* c */", "x'1f'", "a$b", "1a"]
+    "text", ["'open", '"open', "(", ")", "a /* b /* c */", "x'1f'", "a$b", "1a", "a\x00"]
 )
 def test_text_that_could_be_read_in_two_ways_is_not_read(text: str) -> None:
     with pytest.raises(Unreadable):

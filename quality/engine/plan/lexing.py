@@ -61,6 +61,8 @@ class Token:
 
 def tokens_of(text: str) -> tuple[Token, ...]:
     """The text's tokens without comments; raises Unreadable."""
+    if "\x00" in text:  # where it ends for the database
+        raise Unreadable("NUL")
     return tuple(_tokens(text))
 
 

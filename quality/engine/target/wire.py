@@ -110,7 +110,7 @@ class Wire:
         self._drain()
         self.answers = []
         self._began = time.monotonic()
-        message = statements.replace("\x00", "").encode(self._encoding, "replace")
+        message = statements.encode(self._encoding, "replace")
         try:
             self._pgconn.send_query(message)
         except psycopg.Error as error:
