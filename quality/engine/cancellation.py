@@ -27,9 +27,8 @@ class Cancellation:
         """End the run; once is enough."""
         with self._lock:
             self._cancelled = True
-            calls = list(self._calls)
-        for call in calls:
-            call()
+            for call in self._calls:
+                call()
 
     @property
     def cancelled(self) -> bool:
@@ -42,12 +41,14 @@ class Cancellation:
 
     @contextmanager
     def during(self, call: Callable[[], None]) -> Iterator[None]:
-        """Have `call` made by `cancel` while the block runs; at once if it was cancelled before."""
+        """Have `call` made by `cancel` while the block runs; at once if it was cancelled before.
+
+        The block's end waits for a call that is being made: afterwards none can come any more.
+        """
         with self._lock:
             self._calls.append(call)
-            cancelled = self._cancelled
-        if cancelled:
-            call()
+            if self._cancelled:
+                call()
         try:
             yield
         finally:

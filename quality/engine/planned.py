@@ -22,7 +22,13 @@ from quality.engine.target.catalogue import signature_of
 from quality.engine.target.connecting import Targets
 from quality.engine.target.pool import Pool
 from quality.engine.target.session import Relation
-from quality.engine.target.snapshot import Snapshot, lost, open_snapshot
+from quality.engine.target.snapshot import (
+    NotLocked,
+    Snapshot,
+    SnapshotLost,
+    lost,
+    open_snapshot,
+)
 from quality.engine.target.validation import faults_of_names
 from quality.errors import EngineError, Fault, InvalidInput, NotFound, StringXError
 from quality.names import TableName
@@ -43,6 +49,7 @@ class PlannedEngine:
         self._targets = Targets(self._dbt.credentials, settings)
         self._planner = Planner(self._dbt, settings)
         self._running: set[Cancellation] = set()
+        self._closed = False
 
     def warm(self) -> None:
         """Have dbt get ready in the background, before the first rule set needs it."""
@@ -87,6 +94,8 @@ class PlannedEngine:
             cancellation = cancellation or Cancellation()
             self._running.add(cancellation)
             try:
+                if self._closed:
+                    raise EngineError("the engine is closed")
                 results = self._judge(rule_set, tuple(scope), started + limit, cancellation)
             except StringXError as error:
                 words = self._dbt.redact(plain_message(str(error)))
@@ -121,6 +130,7 @@ class PlannedEngine:
 
     def close(self) -> None:
         """See `Engine.close`."""
+        self._closed = True
         for cancellation in list(self._running):
             cancellation.cancel()
         self._targets.close()
@@ -165,16 +175,25 @@ class PlannedEngine:
                 queries=self._settings.queries_per_check,
                 remembered=not scope,
             )
-            _check_scope(scope, entry, prepared)
+            first = [*prepared.locks, *entry.questions]
             begun = open_snapshot(
-                pool, self._settings, deadline, cancellation, entry.questions, execution.first()
+                pool, self._settings, deadline, cancellation, first, execution.first()
             )
-            with begun as opened:
-                if prepared.holds_for([signature_of(answer) for answer in opened.first]):
-                    found = execution.findings(opened.snapshot, opened.then)
-                    if any(finding.cause == "database" for finding in found.values()):
-                        self._refuse_unfit_scope(scope, entry, opened.snapshot)
-                    return found
+            try:
+                with begun as opened:
+                    signatures = opened.first[len(prepared.locks) :]
+                    if prepared.holds_for([signature_of(answer) for answer in signatures]):
+                        _check_scope(scope, entry, prepared)
+                        found = execution.findings(opened.snapshot, opened.then)
+                        if any(finding.cause == "database" for finding in found.values()):
+                            self._refuse_unfit_scope(scope, entry, opened.snapshot)
+                        cancellation.check()
+                        return found
+            except NotLocked:
+                prepared.locks = ()
+                continue
+            except SnapshotLost:
+                continue
             entry.prepared = None
         raise EngineError("the table's definition kept changing while it was to be checked")
 

@@ -242,3 +242,12 @@ def test_many_checks_at_once_keep_to_the_bound_and_stay_right(
     with ThreadPoolExecutor(12) as pool:
         assert all(pool.map(run, [QUICK, other] * 60))
     assert most - before <= 3
+
+
+def test_a_message_larger_than_any_buffer_arrives(new_engine: EngineMaker) -> None:
+    engine = new_engine()
+    pool = engine._targets.pool("demo", time.monotonic() + 60)
+    with pool.lease(time.monotonic() + 60) as (wire, _):
+        text = "x" * 20_000_000
+        (answer,) = wire.send(f"select length('{text}')", time.monotonic() + 60)
+    assert answer.rows == (("20000000",),)

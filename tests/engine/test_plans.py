@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -283,3 +284,95 @@ def test_a_catalogue_that_keeps_changing_is_an_error(
     outcome = engine.run(rule_set(bound, not_null("id")))
     assert (outcome.status, outcome.error_code) == ("error", "engine")
     assert "kept changing" in str(outcome.error)
+
+
+@pytest.mark.parametrize("change", ["truncate", "alter"])
+def test_a_table_that_is_rewritten_meanwhile_is_never_seen_empty(
+    engine: PlannedEngine, target: Target, either_way: None, change: str, request: Any
+) -> None:
+    """A snapshot of before would see the new file, in which it finds nothing."""
+    table = f"engine.rewritten_{change}_{'large' if 'side' in request.node.name else 'small'}"
+    target.execute(
+        f"create table {table} (v integer)",
+        f"insert into {table} select null from generate_series(1, 500)",
+    )
+    rules = rule_set(
+        table, not_null("v"), {"type": "row_count_between", "arguments": {"min_value": 1}}
+    )
+    expected = [("fail", 500), ("pass", 0)]
+    assert [(found.status, found.failures) for found in engine.run(rules).results] == expected
+    statements = {
+        "truncate": (
+            f"truncate {table}",
+            f"insert into {table} select null from generate_series(1, 500)",
+        ),
+        "alter": (f"alter table {table} alter column v type bigint",),
+    }
+    found: list[Any] = []
+    with psycopg.connect(target.url) as connection:
+        for statement in statements[change]:
+            connection.execute(statement)
+        thread = threading.Thread(target=lambda: found.append(engine.run(rules)))
+        thread.start()
+        time.sleep(0.5)
+        connection.commit()
+        thread.join(30)
+    assert [(result.status, result.failures) for result in found[0].results] == expected
+
+
+def test_a_materialized_view_without_data_is_not_proved(
+    engine: PlannedEngine, target: Target
+) -> None:
+    target.execute(
+        "create table engine.base (v integer)",
+        "create materialized view engine.unmade as select v from engine.base",
+        "create unique index on engine.unmade (v)",
+        "refresh materialized view engine.unmade with no data",
+    )
+    (result,) = engine.run(rule_set("engine.unmade", {"type": "unique", "column": "v"})).results
+    assert result.status == "error"
+    assert "has not been populated" in str(result.message)
+
+
+def test_a_scope_may_name_a_column_that_is_new(engine: PlannedEngine, target: Target) -> None:
+    target.execute(
+        "create table engine.growing (v integer)", "insert into engine.growing values (1)"
+    )
+    rules = rule_set("engine.growing", not_null("v"))
+    assert said(engine.run(rules)) == [("pass", 0, 1)]
+    target.execute("alter table engine.growing add origin text default 'a'")
+    assert said(engine.run(rules, (where("origin", "=", "a"),))) == [("pass", 0, 1)]
+
+
+def test_who_may_not_lock_or_share_a_snapshot_is_served_all_the_same(
+    engine: PlannedEngine, target: Target, large_tables: None
+) -> None:
+    target.execute(
+        "create table engine.partly (v integer, hidden integer)",
+        "insert into engine.partly values (null, 1), (1, 2)",
+        "revoke select on engine.partly from stringx_reader",
+        "create table engine.shared (v integer, w integer)",
+        "insert into engine.shared values (null, 1), (1, 1)",
+    )
+    with psycopg.connect(target.url) as connection:
+        connection.execute("revoke select on engine.partly from stringx_reader")
+        connection.execute("grant select (v) on engine.partly to stringx_reader")
+    assert said(engine.run(rule_set("engine.partly", not_null("v")))) == [("fail", 1, 2)]
+    rules = rule_set("engine.shared", not_null("v"), {"type": "unique", "column": "w"})
+    revoke = "revoke execute on function pg_catalog.pg_export_snapshot() from public"
+    with psycopg.connect(target.url) as connection:
+        connection.execute(revoke)
+    try:
+        assert [result.status for result in engine.run(rules).results] == ["fail", "fail"]
+    finally:
+        with psycopg.connect(target.url) as connection:
+            connection.execute(revoke.replace("revoke", "grant").replace(" from ", " to "))
+        for _, pool in engine._targets._pools.values():
+            pool.exports_snapshots = True
+
+
+def test_a_closed_engine_runs_nothing(new_engine: Callable[..., PlannedEngine], bound: str) -> None:
+    engine = new_engine()
+    engine.close()
+    outcome = engine.run(rule_set(bound, not_null("id")))
+    assert (outcome.status, outcome.error_code) == ("error", "engine")

@@ -37,8 +37,9 @@ where parent.to_field is null
             Rows,
             {"predicate": "not (a = 1)"},
         ),
-        ("select o.a from s.orders as o where o.a > o.b", Rows, {"predicate": "a > b"}),
-        ("select orders.a from s.orders where orders.a > 1", Rows, {"predicate": "a > 1"}),
+        ("select o.a from s.orders as o where o.a > o.b", Rows, {"predicate": '"a" > "b"'}),
+        ("select orders.a from s.orders where orders.a > 1", Rows, {"predicate": '"a" > 1'}),
+        ("select m.user from t m where m.user is null", Rows, {"predicate": '"user" is null'}),
         (
             "select a from t where a is distinct from extract(year from b)",
             Rows,

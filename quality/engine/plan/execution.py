@@ -27,6 +27,9 @@ from quality.engine.target.wire import Answer
 SMALL_BYTES = 8 * 1024 * 1024
 """Below this size of a table a round trip costs more than a scan."""
 
+MOST_SCANS = 32
+"""Kept for each plan, one for each combination of what earlier runs taught."""
+
 Handler = Callable[[Answer], None]
 
 
@@ -182,6 +185,8 @@ class Execution:
         key = (small, others, *((place, planned.shape is None) for place, planned in tests))
         found = self._known_scans.get(key)
         if found is None:
+            if len(self._known_scans) >= MOST_SCANS:
+                self._known_scans.clear()
             parts = [tests] if small else spread(tests, self._queries - others)
             found = self._known_scans[key] = [
                 scan

@@ -56,7 +56,10 @@ class Token:
         """The name that a name stands for; None for what is none."""
         if self.kind == "quoted":
             return self.text[1:-1].replace('""', '"')
-        return self.text.lower() if self.kind == "name" else None
+        if self.kind != "name":
+            return None
+        # Only ASCII is folded where the encoding has more than one byte, as UTF-8 has.
+        return "".join(c.lower() if c.isascii() else c for c in self.text)
 
 
 def tokens_of(text: str) -> tuple[Token, ...]:

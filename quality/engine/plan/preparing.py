@@ -25,6 +25,7 @@ from quality.engine.target.catalogue import (
     Signature,
     facts_of,
     facts_query,
+    lock_statement,
     signature_of,
     signature_query,
 )
@@ -33,6 +34,7 @@ from quality.engine.target.proofs import Readiness, questions_of, readiness
 from quality.engine.target.session import condition
 from quality.engine.target.snapshot import open_snapshot
 from quality.engine.target.wire import Answer
+from quality.errors import Unavailable
 from quality.predicates import Predicate
 from quality.rules import RuleSet
 
@@ -41,7 +43,8 @@ from quality.rules import RuleSet
 class Prepared:
     """A plan together with what holds for the catalogue that has these digests.
 
-    `signatures` are the newest that were seen with those digests. `refusals` are the database's
+    `signatures` are the newest that were seen with those digests. `locks` keep the tables as they
+    are while they are looked at. `refusals` are the database's
     answers to tests that it would not run.
     """
 
@@ -49,6 +52,7 @@ class Prepared:
     readiness: tuple[Readiness, ...]
     facts: dict[RelationName, Facts]
     refusals: dict[int, Answer]
+    locks: tuple[str, ...] = ()
     experience: Experience = field(default_factory=Experience)
 
     def holds_for(self, signatures: list[Signature]) -> bool:
@@ -120,6 +124,10 @@ class Planner:
             tests = entry.plan.narrowed()
             questions = [questions_of(test) for test in tests]
             answers = snapshot.ask([question for asked in questions for question in asked])
+            busy = next((answer for answer in answers if answer.stops_all), None)
+            if busy is not None:
+                words = f"the target is too busy to say whether rules can run: {busy.message}"
+                raise Unavailable(words, code=busy.cause)
         grouped = _regrouped(answers, [len(asked) for asked in questions])
         entry.prepared = Prepared(
             signatures=signatures,
@@ -127,6 +135,11 @@ class Planner:
                 readiness(test, own, facts) for test, own in zip(tests, grouped, strict=True)
             ),
             facts=facts,
+            locks=tuple(
+                lock_statement(relation)
+                for relation, signature in zip(entry.relations, signatures, strict=True)
+                if signature.kind in ("r", "p", "v")
+            ),
             refusals={place: own[0] for place, own in enumerate(grouped) if own[0].failed},
         )
         return entry.prepared

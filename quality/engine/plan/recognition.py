@@ -6,7 +6,6 @@ What is not exactly one of the shapes is left as it is: better slow than another
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from quality.engine.plan.lexing import Token, Unreadable, render, tokens_of
 from quality.engine.plan.queries import (
@@ -267,8 +266,9 @@ def _unqualified(
                 star = place + 2 < len(tokens) and tokens[place + 2].text == "*"
                 if token.identifier not in qualifiers or star:
                     return None
-                following_token = tokens[place + 2]
-                kept.append(replace(following_token, gap=token.gap))
+                # Quoted, because a bare name can mean something else: user, current_date, null.
+                name = (tokens[place + 2].identifier or "").replace('"', '""')
+                kept.append(Token("quoted", f'"{name}"', token.depth, token.gap))
                 place += 3
                 continue
             if token.identifier in qualifiers and not may_stand_alone:

@@ -20,6 +20,8 @@ from quality.engine.target.wire import Answer
 _SIGNATURE = """
 select c.oid, c.relkind, pg_catalog.pg_relation_size(c.oid), c.reltuples,
     concat_ws('-', c.oid, c.xmin, c.relkind, c.relhassubclass,
+        -- Rewritten since the snapshot was taken: its rows are not to be seen any more.
+        c.relfilenode is distinct from coalesce(pg_catalog.pg_relation_filenode(c.oid), 0),
         (select sum(hashint8extended(a.xmin::text::int8, a.attnum))
          from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0),
         (select sum(hashint8extended(k.xmin::text::int8, k.oid::int8))
@@ -43,7 +45,8 @@ select json_build_object(
     'database', pg_catalog.current_database(),
     'version', pg_catalog.current_setting('server_version_num')::int,
     'kind', c.relkind,
-    'plain', c.relkind in ('r', 'm') and not c.relhassubclass or c.relkind = 'p',
+    'plain', c.relkind = 'r' and not c.relhassubclass or c.relkind = 'p'
+        or c.relkind = 'm' and c.relispopulated,
     'row_security', c.relrowsecurity,
     'columns', (
         select json_agg(json_build_object('number', a.attnum, 'name', a.attname,
@@ -136,6 +139,12 @@ def signature_query(relation: RelationName) -> str:
             sql.Literal(relation.schema), sql.Literal(relation.name)
         )
     )
+
+
+def lock_statement(relation: RelationName) -> str:
+    """Keeps the relation from being truncated or rewritten once the snapshot is taken."""
+    parts = [part for part in (relation.schema, relation.name) if part is not None]
+    return _text(sql.SQL("lock table {} in access share mode").format(sql.Identifier(*parts)))
 
 
 def signature_of(answer: Answer) -> Signature:

@@ -16,8 +16,8 @@ from quality.engine.settings import EngineSettings
 from quality.engine.target.catalogue import PREPARE
 from quality.engine.target.pool import Pool
 from quality.engine.target.session import Session
-from quality.engine.target.wire import Wire
-from quality.errors import Unavailable
+from quality.engine.target.wire import ConnectionLost, Overdue, Wire
+from quality.errors import EngineError, Unavailable
 
 # PostgreSQL 16 and newer would sort whole rows for `count(distinct …)`, even for a few of them.
 _NO_PRESORTING = """
@@ -41,9 +41,12 @@ class Targets:
         self._settings = settings
         self._pools: dict[str, tuple[str, Pool]] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def pool(self, target: str, deadline: float) -> Pool:
         """The target's pool, a new one where its credentials have changed."""
+        if self._closed:
+            raise EngineError("the engine is closed")
         credentials = self._credentials(target, deadline)
         key = json.dumps(credentials, sort_keys=True, default=str)
         with self._lock:
@@ -57,7 +60,7 @@ class Targets:
             )
             self._pools[target] = (key, pool)
         if known is not None:
-            known[1].close()
+            known[1].retire()
         return pool
 
     @contextmanager
@@ -72,27 +75,31 @@ class Targets:
     def close(self) -> None:
         """Cancel what runs, close what is open."""
         with self._lock:
+            self._closed = True
             pools, self._pools = list(self._pools.values()), {}
         for _, pool in pools:
             pool.close()
 
 
 def _wire(credentials: Credentials, settings: EngineSettings, deadline: float) -> Wire:
-    connection = connect(credentials, settings, deadline)
+    wire = Wire(connect(credentials, settings, deadline))
+    statements = [f"set work_mem = '{settings.work_mem_mb}MB'"] if settings.work_mem_mb else []
+    # Only what we prepare ourselves is concerned: its plan never depends on its arguments.
+    statements += ["set plan_cache_mode = force_generic_plan", PREPARE, _NO_PRESORTING]
     try:
-        if settings.work_mem_mb:
-            connection.execute(f"set work_mem = '{settings.work_mem_mb}MB'".encode())
-        # Only what we prepare ourselves is concerned: its plan never depends on its arguments.
-        connection.execute("set plan_cache_mode = force_generic_plan")
-        connection.execute(PREPARE.encode())
-        connection.execute(_NO_PRESORTING)
-    except psycopg.Error as error:
-        connection.close()
+        last = wire.send("; ".join(statements), deadline)[-1]
+    except (ConnectionLost, Overdue) as error:
+        wire.close()
+        words = str(error) or "it does not answer"
         raise Unavailable(
-            f"the target refuses a setting: {error.diag.message_primary}",
-            code="target_unreachable",
+            f"the target cannot be reached: {words}", code="target_unreachable"
         ) from None
-    return Wire(connection)
+    if last.failed:
+        wire.close()
+        raise Unavailable(
+            f"the target refuses a setting: {last.message}", code="target_unreachable"
+        )
+    return wire
 
 
 def connect(

@@ -32,6 +32,8 @@ class Pool:
         self._leased: set[Wire] = set()
         self._lock = threading.Lock()
         self._closed = False
+        self.exports_snapshots = True
+        """Whether several of its connections may share a snapshot; False once that was refused."""
 
     @contextmanager
     def lease(self, deadline: float, *, fresh: bool = False) -> Iterator[tuple[Wire, bool]]:
@@ -54,14 +56,19 @@ class Pool:
         finally:
             self._room.release()
 
-    def close(self) -> None:
-        """Cancel what runs and close every connection, those in use when they come back."""
+    def retire(self) -> None:
+        """Close every connection, those in use when they come back."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
-            leased = list(self._leased)
         for entry in idle:
             entry.wire.close()
+
+    def close(self) -> None:
+        """Cancel what runs, and retire."""
+        self.retire()
+        with self._lock:
+            leased = list(self._leased)
         for wire in leased:
             wire.cancel()
 

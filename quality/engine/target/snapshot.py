@@ -35,6 +35,14 @@ class CheckTimeout(EngineError):
     code = "timeout"
 
 
+class NotLocked(Exception):
+    """A relation cannot be locked, by this role or at all."""
+
+
+class SnapshotLost(Exception):
+    """The transaction is of no more use, and nothing was judged in it yet: begin anew."""
+
+
 @dataclass(slots=True)
 class Snapshot:
     """A transaction in which statements fail one by one; see `open_snapshot`."""
@@ -62,7 +70,8 @@ class Snapshot:
         self._mark(wire)
         head = self._head(wire)
         try:
-            found = wire.send("; ".join([*head, *statements]), self._give_up_at)
+            give_up_at = self._give_up_at(len(statements))
+            found = wire.send("; ".join([*head, *statements]), give_up_at)
         except (ConnectionLost, Overdue) as error:
             raise self._broken(error) from None
         if len(statements) > 1 and found[0].sqlstate in _UNREADABLE:
@@ -71,6 +80,7 @@ class Snapshot:
             return self._ask_together(statements[:1])
         # Where one statement turns out to be several, the last one's answer counts, as in dbt.
         taken = self._taken(wire, found, len(head))
+        self.cancellation.check()
         return taken[-1:] if len(statements) == 1 else taken
 
     def run(self, statements: Sequence[str]) -> list[Answer]:
@@ -89,7 +99,7 @@ class Snapshot:
                     head = self._head(wire)
                     wire.start("; ".join([*head, statement]))
                     working[wire] = (place, len(head))
-                ready = wait(list(working), self._give_up_at)
+                ready = wait(list(working), self._give_up_at())
                 if not ready:
                     raise overdue(list(working))
                 for wire in ready:
@@ -108,10 +118,10 @@ class Snapshot:
     def time_left_s(self) -> float:
         return self.deadline - time.monotonic()
 
-    @property
-    def _give_up_at(self) -> float:
-        limit = min(self.settings.statement_timeout_s, max(0.0, self.time_left_s))
-        return time.monotonic() + limit + GRACE_S
+    def _give_up_at(self, statements: int = 1) -> float:
+        """When the server should have ended that many statements, one after the other, itself."""
+        limit = self.settings.statement_timeout_s * max(1, statements)
+        return time.monotonic() + min(limit, max(0.0, self.time_left_s)) + GRACE_S
 
     def _begin(
         self, wire: Wire, begin: Sequence[str], then: Sequence[str]
@@ -121,10 +131,11 @@ class Snapshot:
         then = list(takewhile(is_one_statement, then))
         head = [_MARK, *self._head(wire)] if then else []
         try:
-            answers = wire.send("; ".join([*begin, *head, *then]), self._give_up_at)
+            give_up_at = self._give_up_at(len(begin) + len(then))
+            answers = wire.send("; ".join([*begin, *head, *then]), give_up_at)
             if then and answers[0].sqlstate in _UNREADABLE:  # nothing of it was done
                 then, head = [], []
-                answers = wire.send("; ".join(begin), self._give_up_at)
+                answers = wire.send("; ".join(begin), give_up_at)
         except ConnectionLost:
             return None
         except Overdue:
@@ -152,9 +163,11 @@ class Snapshot:
         if wire in self._marked:
             return
         try:
-            wire.send(_MARK, self._give_up_at)
+            (answer,) = wire.send(_MARK, self._give_up_at())
         except (ConnectionLost, Overdue) as error:
             raise self._broken(error) from None
+        if answer.failed:
+            raise EngineError(f"the target makes no savepoint: {answer.message}")
         self._marked.add(wire)
 
     def _taken(self, wire: Wire, answers: list[Answer], skipped: int) -> list[Answer]:
@@ -182,15 +195,21 @@ class Snapshot:
         wanted = min(statements, self.settings.queries_per_check)
         if wanted <= len(self._wires) or self._marked:  # no export out of a subtransaction
             return
-        (exported,) = self._wires[0].send("select pg_export_snapshot()", self._give_up_at)
-        if exported.failed:  # a subtransaction, or a server that cannot
+        if not self.pool.exports_snapshots:
             return
+        try:
+            (exported,) = self._wires[0].send("select pg_export_snapshot()", self._give_up_at())
+        except (ConnectionLost, Overdue) as error:
+            raise self._broken(error) from None
+        if exported.failed:
+            self.pool.exports_snapshots = False
+            raise SnapshotLost(exported.message or "")
         name = exported.rows[0][0]
         while len(self._wires) < wanted:
             try:
                 wire, _ = self._leases.enter_context(self.pool.lease(time.monotonic()))
                 begin = f"{_BEGIN}; set transaction snapshot '{name}'"
-                joined = wire.send(begin, self._give_up_at)
+                joined = wire.send(begin, self._give_up_at())
             except (EngineBusy, Unavailable, ConnectionLost, Overdue):
                 return
             if joined[-1].failed:
@@ -220,20 +239,23 @@ def open_snapshot(
     """A snapshot that begins with the statements of `first`, which do not fail one by one.
 
     Those of `then` do, as in `Snapshot.ask`, and cost no message of their own. Raises EngineBusy,
-    Unavailable (`target_unreachable`), CheckTimeout, and EngineError when one of `first` fails.
+    Unavailable (`target_unreachable`), CheckTimeout, NotLocked, and EngineError when one of `first`
+    fails.
     """
     snapshot = Snapshot(settings, pool, deadline, cancellation)
     begin = [_BEGIN, *first]
     with snapshot._leases as leases:
         wire, was_used = leases.enter_context(pool.lease(deadline))
+        leases.enter_context(cancellation.during(wire.cancel))
         answers = snapshot._begin(wire, begin, then)
         if answers is None and was_used:
             # The server has closed it meanwhile. Nothing was read yet: once more on a new one.
             wire, _ = leases.enter_context(pool.lease(deadline, fresh=True))
+            leases.enter_context(cancellation.during(wire.cancel))
             answers = snapshot._begin(wire, begin, then)
+        cancellation.check()
         if answers is None:
             raise lost("the server closed the connection")
-        leases.enter_context(cancellation.during(wire.cancel))
         try:
             found, later = answers
             if found[-1].failed:
@@ -245,7 +267,9 @@ def open_snapshot(
                 _end(used)
 
 
-def _not_begun(answer: Answer) -> EngineError | Unavailable:
+def _not_begun(answer: Answer) -> Exception:
+    if answer.sqlstate in ("42501", "42809", "42P01", "3F000"):
+        return NotLocked(answer.message or "")
     if answer.stops_all:
         words = f"the target is too busy to say what it has: {answer.message}"
         return Unavailable(words, code=answer.cause)

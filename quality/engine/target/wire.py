@@ -87,6 +87,8 @@ class Wire:
         self._encoding = connection.info.encoding
         self._began = 0.0
         self._is_draining = False
+        self._was_cancelled = False
+        self.has_unsent = False
         self.answers: list[Answer] = []
 
     def send(self, statements: str, deadline: float) -> list[Answer]:
@@ -113,6 +115,7 @@ class Wire:
         message = statements.encode(self._encoding, "replace")
         try:
             self._pgconn.send_query(message)
+            self.has_unsent = bool(self._pgconn.flush())
         except psycopg.Error as error:
             raise ConnectionLost(" ".join(str(error).split())) from None
 
@@ -120,7 +123,7 @@ class Wire:
         """Take what has come; True when `answers` is complete. Raises ConnectionLost."""
         pgconn = self._pgconn
         try:
-            pgconn.flush()
+            self.has_unsent = bool(pgconn.flush())
             pgconn.consume_input()
             while not pgconn.is_busy():
                 result = pgconn.get_result()
@@ -136,7 +139,11 @@ class Wire:
         return False
 
     def cancel(self) -> None:
-        """Ask the server to end what runs, from any thread; it may come too late."""
+        """Ask the server to end what runs, from any thread; it may come too late.
+
+        Nobody else gets this connection afterwards, because it may even hit what runs then.
+        """
+        self._was_cancelled = True
         with suppress(psycopg.Error):
             self._connection.cancel_safe(timeout=GRACE_S)
 
@@ -190,11 +197,11 @@ class Wire:
 
 
 def wait(wires: Sequence[Wire], deadline: float) -> list[Wire]:
-    """Those of the wires on which something has come, waiting for it; none after the deadline."""
+    """Those of the wires on which something has come, or more can be sent; none in time: []."""
     poll = select.poll()
     by_descriptor = {wire.descriptor: wire for wire in wires}
-    for descriptor in by_descriptor:
-        poll.register(descriptor, select.POLLIN)
+    for descriptor, wire in by_descriptor.items():
+        poll.register(descriptor, select.POLLIN | (select.POLLOUT if wire.has_unsent else 0))
     left = max(0.0, deadline - time.monotonic())
     return [by_descriptor[descriptor] for descriptor, _ in poll.poll(left * 1000)]
 
