@@ -252,7 +252,7 @@ def _expressions() -> Iterator[Case]:
         else:
             arguments = {"expression": expression}
             yield generic(tests[number % 4], ORDERS, arguments=arguments)
-        if number % 2:
+        if number % 4 == 1:
             where = {"where": "id > 1"}
             yield generic("never", ORDERS, arguments={"condition": expression}, config=where)
 
@@ -260,7 +260,7 @@ def _expressions() -> Iterator[Case]:
 def _selected() -> Iterator[Case]:
     for number, selected in enumerate(SELECTED):
         arguments = {"selected": selected, "condition": "id > 1"}
-        if number % 3:
+        if number % 3 == 0:
             yield generic("listed", ORDERS, arguments=arguments)
         config: dict[str, Any] = {"where": "id < 5"} if number % 2 else {"limit": 3}
         yield generic("listed", ORDERS, arguments=arguments, config=config)

@@ -103,7 +103,6 @@ def _broken() -> Iterator[Case]:
     for expression in BREAKING:
         for relation in (TRAPS, NO_TRAPS):
             yield generic("never", relation, arguments={"condition": expression})
-        yield generic("holds", TRAPS, arguments={"expression": expression})
         config = {"where": "id < 3"}
         yield generic("never", TRAPS, arguments={"condition": expression}, config=config)
     for expression in BROKEN:

@@ -27,7 +27,7 @@ def cases() -> list[Case]:
 
 
 def _of_users() -> Iterator[Case]:
-    for relation in (ORDERS, FINE, NOTHING):
+    for relation in (ORDERS, NOTHING):
         for column in ("id", "customer", "amount", "state")[:: 3 if relation == NOTHING else 1]:
             yield generic("varies", relation, column)
             yield generic("has_one", relation, column)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from typing import Any
+
 import pytest
 
 from quality.catalogue import RULE_TYPES
@@ -14,16 +19,48 @@ from tests.differential.rules import LEFT_ALONE, RULES, Check, checks
 CHECKS = checks()
 
 
+@pytest.fixture(scope="module")
+def said_by_dbt(
+    environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[list[dict[str, Any]]]]]:
+    """What dbt says of each check, asked of two more processes while the engine works."""
+    idle: SimpleQueue[EngineSide] = SimpleQueue()
+    processes = [EngineSide(environment, tmp_path_factory.mktemp("rules")) for _ in range(2)]
+
+    def ask(check: Check) -> list[dict[str, Any]]:
+        process = idle.get()
+        try:
+            return process.verdicts_of_dbt(check.rule_set, check.scope)
+        finally:
+            idle.put(process)
+
+    with ThreadPoolExecutor(len(processes)) as pool:
+        for process in processes:
+            idle.put(process)
+        yield {check.name: pool.submit(ask, check) for check in CHECKS}
+        pool.shutdown(cancel_futures=True)
+    for process in processes:
+        process.close()
+
+
 def test_every_rule_type_is_compared() -> None:
     assert {text["type"] for text in RULES} == set(RULE_TYPES)
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
-def test_rules_get_the_verdicts_of_dbt(check: Check, engine_side: EngineSide, paths: Paths) -> None:
-    theirs = engine_side.verdicts_of_dbt(check.rule_set, check.scope)
+def test_rules_get_the_verdicts_of_dbt(
+    check: Check,
+    said_by_dbt: Mapping[str, Future[list[dict[str, Any]]]],
+    engine_side: EngineSide,
+    paths: Paths,
+) -> None:
+    outcomes = {
+        how: engine_side.check(check.rule_set, check.scope, large=how == "as a large table")
+        for how in ("first", "as a large table", "again")
+    }
+    theirs = said_by_dbt[check.name].result(timeout=240)
     assert len(theirs) == len(check.rule_set.rules)
-    for how in ("first", "as a large table", "again"):
-        outcome = engine_side.check(check.rule_set, check.scope, large=how == "as a large table")
+    for how, outcome in outcomes.items():
         assert outcome.error_code is None, outcome.error
         rules = zip(check.rule_set.rules, theirs, outcome.results, strict=True)
         differing = [
@@ -35,7 +72,7 @@ def test_rules_get_the_verdicts_of_dbt(check: Check, engine_side: EngineSide, pa
         ]
         assert not differing, "\n".join(differing)
     unmeant = []
-    for rule, found in zip(check.rule_set.rules, outcome.results, strict=True):
+    for rule, found in zip(check.rule_set.rules, outcomes["again"].results, strict=True):
         paths.count(f"rule {rule.type}", found.status, found.path)
         meant = (*EXPECTED[rule.type], "constraint")
         if found.status in JUDGED and found.path not in meant and rule.column not in LEFT_ALONE:
