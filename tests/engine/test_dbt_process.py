@@ -113,10 +113,8 @@ def test_callers_in_a_hurry_do_not_keep_the_process_from_starting(
         judge(dbt, rules, 0.05)
     first = dbt.pid
     assert first is not None
-    with pytest.raises(DbtTimeout):
-        dbt.compile(rules, None, time.monotonic() + 0.05)
-    assert dbt.pid == first
     assert judge(dbt, rules) == [("fail", 1)]
+    assert dbt.pid == first
     assert len(dbt.compile(rules, None, time.monotonic() + 120)) == 1
 
 
