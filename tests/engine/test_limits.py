@@ -251,3 +251,14 @@ def test_a_message_larger_than_any_buffer_arrives(new_engine: EngineMaker) -> No
         text = "x" * 20_000_000
         (answer,) = wire.send(f"select length('{text}')", time.monotonic() + 60)
     assert answer.rows == (("20000000",),)
+
+
+def test_a_large_table_is_asked_on_several_connections(
+    new_engine: EngineMaker, target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "SMALL_BYTES", 0)
+    engine = new_engine(queries_per_check=3)
+    before = len(backends(target))
+    unique = [{"type": "unique", "column": column} for column in ("id", "v")]
+    assert said(engine.run(rule_set("engine.brisk", NULLS, *unique)))[0] == ("fail", 1, 8)
+    assert len(backends(target)) - before == 3

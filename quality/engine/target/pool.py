@@ -36,13 +36,17 @@ class Pool:
         """Whether several of its connections may share a snapshot; False once that was refused."""
 
     @contextmanager
-    def lease(self, deadline: float, *, fresh: bool = False) -> Iterator[tuple[Wire, bool]]:
+    def lease(
+        self, deadline: float, *, fresh: bool = False, at_once: bool = False
+    ) -> Iterator[tuple[Wire, bool]]:
         """A connection of one's own, and whether it was used before; `fresh` ones never were.
 
-        Raises EngineBusy when none is free by `deadline` (time.monotonic), and what `connect`
-        raises. A connection that comes back in a transaction, or broken, is closed.
+        Raises EngineBusy when none is free by `deadline` (time.monotonic), or now if it must be
+        `at_once`, and what `connect` raises. A connection that comes back in a transaction, or
+        broken, is closed.
         """
-        if not self._room.acquire(timeout=max(0.0, deadline - time.monotonic())):
+        patience_s = 0.0 if at_once else max(0.0, deadline - time.monotonic())
+        if not self._room.acquire(timeout=patience_s):
             raise EngineBusy("all connections to the target were in use until the time was over")
         try:
             found = None if fresh else self._take()

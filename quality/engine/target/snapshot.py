@@ -207,7 +207,7 @@ class Snapshot:
         name = exported.rows[0][0]
         while len(self._wires) < wanted:
             try:
-                wire, _ = self._leases.enter_context(self.pool.lease(time.monotonic()))
+                wire, _ = self._leases.enter_context(self.pool.lease(self.deadline, at_once=True))
                 begin = f"{_BEGIN}; set transaction snapshot '{name}'"
                 joined = wire.send(begin, self._give_up_at())
             except (EngineBusy, Unavailable, ConnectionLost, Overdue):
