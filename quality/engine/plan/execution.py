@@ -11,14 +11,14 @@ from quality.engine.plan.finding import Finding
 from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.progress import Progress
 from quality.engine.plan.scan import (
+    Entry,
     Scan,
     exact_duplicates,
     exact_values,
-    holds_duplicates,
     scans,
     spread,
 )
-from quality.engine.plan.shapes import Duplicates, Orphans, RelationName, Values
+from quality.engine.plan.shapes import Duplicates, Orphans, RelationName, Rows, Values
 from quality.engine.target.catalogue import Signature
 from quality.engine.target.proofs import Readiness, permission_query, wrapped
 from quality.engine.target.snapshot import Snapshot
@@ -26,6 +26,12 @@ from quality.engine.target.wire import Answer
 
 SMALL_BYTES = 8 * 1024 * 1024
 """Below this size of a table a round trip costs more than a scan."""
+
+FEWEST_LOOKED = 8
+"""Tests that are worth a look at all of them together, before each is counted for itself."""
+
+SCANNED_PER_SORT = 10
+"""Tests that one process of the database can count in about the time that a sort takes."""
 
 MOST_SCANS = 32
 """Kept for each plan, one for each combination of what earlier runs taught."""
@@ -37,12 +43,14 @@ Handler = Callable[[Answer], None]
 class Experience:
     """What earlier runs of a plan taught, by the places of tests.
 
-    `fragile` ones broke a scan. `impure` ones found values or duplicates to be counted exactly:
-    they are counted so at once the next time, `mostly_unique` ones by sorting. `scans` are kept
-    because making them takes a while.
+    `fragile` ones broke a scan. `failing` ones had failing rows: they are counted at once the next
+    time, the others only when a look at all of them finds any. `impure` ones found values or
+    duplicates to be counted exactly: they are counted so at once the next time, `mostly_unique`
+    ones by sorting. `scans` are kept because making them takes a while.
     """
 
     fragile: set[int] = field(default_factory=set)
+    failing: set[int] = field(default_factory=set)
     impure: set[int] = field(default_factory=set)
     mostly_unique: set[int] = field(default_factory=set)
     scans: dict[tuple[object, ...], list[Scan]] = field(default_factory=dict)
@@ -72,7 +80,7 @@ class Execution:
         self._experience = experience
         self._known_scans = experience.scans if remembered else {}
         self._progress = [
-            Progress(place, planned, ready)
+            Progress(place, ready.completed(planned), ready)
             for place, (planned, ready) in enumerate(zip(tests, readiness, strict=True))
             if planned.test.dbt_only is None
         ]
@@ -106,7 +114,7 @@ class Execution:
     def _ask_first(self) -> None:
         shared: list[Progress] = []
         counted: list[Progress] = []
-        impure: list[Progress] = []
+        impure_values: list[Progress] = []
         for progress in self._progress:
             if progress.ready.proof is not None:
                 self._ask(permission_query(progress.planned), progress.prove)
@@ -116,12 +124,21 @@ class Execution:
                 counted.append(progress)
             elif self._is_counted_exactly(progress):
                 self._ask_exact_duplicates(progress)
-                impure.append(progress)
                 counted.append(progress)
+            elif self._is_impure(progress, Values) and not self._is_small:
+                impure_values.append(progress)
             else:
                 shared.append(progress)
-        self._ask_exact_values(impure)
-        self._ask_scans(shared, counted, len(self._asked))
+        sorting = [progress for progress in self._progress if self._sorts(progress)]
+        if len(shared) + len(impure_values) <= SCANNED_PER_SORT * len(sorting):
+            # The scan may be as slow as the sorts beside it: one pass over the table less.
+            shared += impure_values
+        else:
+            self._ask_exact_values(impure_values)
+            counted += impure_values
+        others, self._asked = self._asked, []
+        self._ask_scans(shared, counted, len(others))
+        self._asked += others  # what takes longest begins first
 
     def _runs_alone(self, progress: Progress) -> bool:
         planned = progress.planned
@@ -135,10 +152,16 @@ class Execution:
     def _is_counted_exactly(self, progress: Progress) -> bool:
         """Whether it is counted by a query of its own, without a look whether anything fails."""
         shape = progress.planned.shape
+        no_sort = isinstance(shape, Duplicates) and len(shape.keys) > 1 and not shape.hashed
+        return no_sort or self._is_impure(progress, Duplicates)
+
+    def _is_impure(self, progress: Progress, kind: type[Values | Duplicates]) -> bool:
         is_impure = progress.place in self._experience.impure
-        if isinstance(shape, Values):
-            return is_impure and not self._is_small
-        return isinstance(shape, Duplicates) and (len(shape.keys) > 1 or is_impure)
+        return is_impure and isinstance(progress.planned.shape, kind)
+
+    def _sorts(self, progress: Progress) -> bool:
+        proved = progress.ready.proof is not None
+        return isinstance(progress.planned.shape, Duplicates) and not proved
 
     def _ask_exact_duplicates(self, progress: Progress) -> None:
         shape = progress.planned.shape
@@ -152,12 +175,17 @@ class Execution:
 
         `others` are queries that run at the same time.
         """
-        by_relation: dict[RelationName, list[tuple[int, PlannedTest]]] = defaultdict(list)
+        by_relation: dict[RelationName, list[Entry]] = defaultdict(list)
         for progress in shared:
             shape = progress.planned.shape
             if shape is not None:
-                entry = (progress.place, progress.planned)
-                by_relation[shape.subject.relation].append(entry)
+                relation = shape.subject.relation
+                is_impure = self._is_impure(progress, Values)
+                exactly = is_impure or self._is_small_table(relation)
+                entry = Entry(progress.place, progress.planned, exactly=exactly)
+                by_relation[relation].append(entry)
+        for relation, entries in by_relation.items():
+            by_relation[relation] = self._with_look(relation, entries)
         estimated = []
         for progress in counted:
             subject = progress.planned.subject
@@ -166,33 +194,42 @@ class Execution:
             if subject.relation not in by_relation and self._estimate(progress):
                 estimated.append(progress)
                 continue
-            entry = (progress.place, replace(progress.planned, shape=None))
+            entry = Entry(progress.place, progress.planned, counted=True)
             by_relation[subject.relation].append(entry)
         for progress in estimated:
             subject = progress.planned.subject
             if subject is not None and subject.relation in by_relation:
                 progress.tested, progress.estimated = None, False
-                entry = (progress.place, replace(progress.planned, shape=None))
+                entry = Entry(progress.place, progress.planned, counted=True)
                 by_relation[subject.relation].append(entry)
-        for relation, tests in by_relation.items():
-            for scan in self._scans(relation, tests, others):
+        for relation, entries in by_relation.items():
+            for scan in self._scans(relation, entries, others):
                 self._ask(scan.statement, partial(self._take_scan, scan))
 
-    def _scans(
-        self, relation: RelationName, tests: list[tuple[int, PlannedTest]], others: int
-    ) -> list[Scan]:
+    def _with_look(self, relation: RelationName, entries: list[Entry]) -> list[Entry]:
+        """Tests of a large table whose rows have all passed before are looked at together."""
+        if self._is_small_table(relation):
+            return entries
+        looked = {
+            entry.place
+            for entry in entries
+            if isinstance(entry.planned.shape, (Rows, Values))
+            and entry.place not in self._experience.failing
+        }
+        if len(looked) < FEWEST_LOOKED:
+            return entries
+        return [replace(entry, looked=entry.place in looked) for entry in entries]
+
+    def _scans(self, relation: RelationName, entries: list[Entry], others: int) -> list[Scan]:
         small = self._is_small_table(relation)
-        key = (small, others, *((place, planned.shape is None) for place, planned in tests))
+        what = ((one.place, one.counted, one.exactly, one.looked) for one in entries)
+        key = (small, others, *what)
         found = self._known_scans.get(key)
         if found is None:
             if len(self._known_scans) >= MOST_SCANS:
                 self._known_scans.clear()
-            parts = [tests] if small else spread(tests, self._queries - others)
-            found = self._known_scans[key] = [
-                scan
-                for part in parts
-                for scan in scans(part, with_sorting=small or holds_duplicates(part))
-            ]
+            parts = [entries] if small else spread(entries, self._queries - others)
+            found = self._known_scans[key] = [scan for part in parts for scan in scans(part)]
         return found
 
     def _estimate(self, progress: Progress) -> bool:
@@ -225,11 +262,24 @@ class Execution:
         row = answer.rows[0]
         seconds = answer.seconds / len(scan.counted)
         by_place = self._by_place
+        failing = self._experience.failing
+        look_fails = scan.look is not None and row[scan.look] != "0"
+        unknown: list[Progress] = []
         for counted in scan.counted:
             progress = by_place[counted.place]
+            if look_fails and counted.rows == scan.look:
+                progress.take_counts(replace(counted, rows=None), row, seconds)
+                failing.add(counted.place)
+                unknown.append(progress)
+                continue
             progress.take_counts(counted, row, seconds)
-            if progress.is_inexact:
+            (failing.add if progress.rows else failing.discard)(counted.place)
+            if counted.exact is not None:
+                self._learn(progress, progress.rows or 0)
+            elif progress.is_inexact and isinstance(progress.planned.shape, Duplicates):
                 self._look_closer(progress)
+        if unknown:
+            self._ask_scans(unknown, [])
 
     def _look_closer(self, progress: Progress) -> None:
         """A surplus was found among a column's values: how many stand more than once."""
@@ -252,7 +302,7 @@ class Execution:
         # A column of a view can break as well, so that even the safe ones may be at fault.
         fragile = [test for test in judging if not test.is_safe] or judging
         for test in fragile:
-            (own,) = scans([(test.place, test.planned)], with_sorting=True)
+            (own,) = scans([Entry(test.place, test.planned, exactly=True)])
             self._ask(own.statement, partial(self._take_fragile, test, own))
         safe = [test for test in judging if test not in fragile]
         if safe:

@@ -16,6 +16,22 @@ Row = tuple[str | None, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """A test in a scan, by its place in the check.
+
+    `counted`: only the rows that it is about are counted, it is judged elsewhere. `exactly`: dbt's
+    count is wanted, not only whether there is anything to count. `looked`: one count for all such
+    tests says whether any of them has failing rows, which takes less time than a count for each.
+    """
+
+    place: int
+    planned: PlannedTest
+    counted: bool = False
+    exactly: bool = False
+    looked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """Where in a scan's row a test finds its numbers.
 
@@ -34,10 +50,15 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A query with one row, and what stands in it for which test."""
+    """A query with one row, and what stands in it for which test.
+
+    `look` is the column of the rows that fail some test of those that are looked at together; their
+    own rows are in that column too, which says how many only where it says none.
+    """
 
     statement: str
     counted: tuple[Counted, ...]
+    look: int | None = None
 
 
 @dataclass(slots=True)
@@ -47,6 +68,7 @@ class _Columns:
     common: tuple[str, ...]
     expressions: dict[str, int] = field(default_factory=dict)
     conditions: list[str] = field(default_factory=list)
+    looks: list[str] = field(default_factory=list)
 
     def add(self, expression: str) -> int:
         return self.expressions.setdefault(expression, len(self.expressions))
@@ -66,25 +88,23 @@ def conjunction(conditions: Sequence[str]) -> str:
     return " and ".join(f"({condition})" for condition in conditions)
 
 
-def scans(tests: Sequence[tuple[int, PlannedTest]], *, with_sorting: bool) -> Iterator[Scan]:
-    """Scans for the tests of one relation, each with its place in the check.
+def scans(entries: Sequence[Entry]) -> Iterator[Scan]:
+    """Scans for tests of one relation.
 
-    A test without a shape that is counted here has only its tested rows counted. `with_sorting`
-    also looks for duplicates and counts distinct values, which keeps the database from reading in
-    parallel.
+    Looking for duplicates and counting distinct values keeps the database from reading in parallel.
     """
-    chunk: list[tuple[int, PlannedTest]] = []
+    chunk: list[Entry] = []
     size = 0
-    for place, planned in tests:
-        shape = planned.shape
+    for entry in entries:
+        shape = entry.planned.shape
         more = 2 + (2 * len(shape.measures) if isinstance(shape, Aggregate) else 1)
         if chunk and size + more > MAX_EXPRESSIONS:
-            yield _scan(chunk, with_sorting)
+            yield _scan(chunk)
             chunk, size = [], 0
-        chunk.append((place, planned))
+        chunk.append(entry)
         size += more
     if chunk:
-        yield _scan(chunk, with_sorting)
+        yield _scan(chunk)
 
 
 def exact_values(tests: Sequence[PlannedTest]) -> str:
@@ -116,53 +136,56 @@ def exact_duplicates(shape: Duplicates, *, mostly_unique: bool = False) -> str:
 
     `mostly_unique`: sorting is better than hashing, which would keep an entry for nearly each row.
     """
-    keys = ", ".join(shape.keys)
+    keys = shape.bytewise if mostly_unique and shape.bytewise else ", ".join(shape.keys)
     conditions = [*shape.subject.conditions]
     if not shape.with_nulls:
         conditions.append(f"{shape.keys[0]} is not null")
     where = f" where {conjunction(conditions)}" if conditions else ""
     source = f"{shape.subject.relation.sql}{where}"
     if mostly_unique:
-        source = f"(select {keys} from {source} order by {keys}) sorted"
+        names = ", ".join(f"k{place}" for place in range(len(shape.keys)))
+        source = f"(select {keys} from {source} order by {keys}) sorted ({names})"
+        keys = names
     return (
         "select count(*), coalesce(sum(n), 0)::bigint from (select count(*) as n "
         f"from {source} group by {keys} having count(*) > 1) duplicates"
     )
 
 
-def holds_duplicates(tests: Sequence[tuple[int, PlannedTest]]) -> bool:
-    """Whether some test looks for duplicates."""
-    return any(isinstance(planned.shape, Duplicates) for _, planned in tests)
-
-
-def spread(
-    tests: Sequence[tuple[int, PlannedTest]], queries: int
-) -> list[list[tuple[int, PlannedTest]]]:
+def spread(entries: Sequence[Entry], queries: int) -> list[list[Entry]]:
     """The tests in at most so many parts, or two, to be asked at the same time.
 
     Sorting for duplicates takes longer than anything else and keeps the database from reading in
     parallel, so these are apart from the other tests, several in each of their parts.
     """
-    together = [entry for entry in tests if not isinstance(entry[1].shape, Duplicates)]
-    duplicates = [entry for entry in tests if isinstance(entry[1].shape, Duplicates)]
+    together = [entry for entry in entries if not _sorts(entry)]
+    duplicates = [entry for entry in entries if _sorts(entry)]
     width = max(1, queries - bool(together))
     parts = [together, *(duplicates[start::width] for start in range(width))]
     return [part for part in parts if part]
 
 
-def _scan(tests: Sequence[tuple[int, PlannedTest]], with_sorting: bool) -> Scan:
-    subjects = [
-        planned.shape.subject if planned.shape is not None else planned.subject
-        for _, planned in tests
-    ]
-    known = [subject for subject in subjects if subject is not None]
+def _sorts(entry: Entry) -> bool:
+    return isinstance(entry.planned.shape, Duplicates) and not entry.counted
+
+
+def _subject(entry: Entry) -> Subject:
+    shape = None if entry.counted else entry.planned.shape
+    subject = shape.subject if shape is not None else entry.planned.subject
+    assert subject is not None  # noqa: S101 without one it is in no scan
+    return subject
+
+
+def _scan(entries: Sequence[Entry]) -> Scan:
+    known = [_subject(entry) for entry in entries]
     common = tuple(
         condition
         for condition in known[0].conditions
         if all(condition in subject.conditions for subject in known)
     )
     columns = _Columns(common)
-    counted = [_counted(place, planned, columns, with_sorting) for place, planned in tests]
+    counted = [_counted(entry, columns) for entry in entries]
+    look = columns.add(_any_of(columns.looks)) if columns.looks else None
     where = [conjunction(common)] if common else []
     residues = {
         conjunction([text for text in subject.conditions if text not in common])
@@ -182,37 +205,63 @@ def _scan(tests: Sequence[tuple[int, PlannedTest]], with_sorting: bool) -> Scan:
     return Scan(
         statement,
         tuple(
-            found if found.condition is None else replace(found, condition=width + found.condition)
-            for found in counted
+            _completed(found, entry, width, look)
+            for found, entry in zip(counted, entries, strict=True)
         ),
+        look,
     )
 
 
-def _counted(place: int, planned: PlannedTest, columns: _Columns, with_sorting: bool) -> Counted:
-    shape = planned.shape
-    subject = shape.subject if shape is not None else planned.subject
-    assert subject is not None  # noqa: S101 without one it is in no scan
+def _surplus(shape: Duplicates, conditions: Sequence[str]) -> str:
+    """The number of rows beyond the first of each key.
+
+    Different hashes are of different keys, so that no surplus of hashes is none of keys. A surplus,
+    which two keys with one hash could make as well, is counted exactly afterwards.
+    """
+    residue = conjunction(conditions)
+    only = f" filter (where {residue})" if residue else ""
+    key = shape.keys[0]
+    distinct = f"count(distinct {shape.hashed or key}){only}"
+    if len(shape.keys) > 1:
+        return f"count(*){only} - {distinct}"
+    if shape.with_nulls:
+        # The number of NULLs beyond the first is surplus as well.
+        nulls = f"greatest(count(*){only} - count({key}){only} - 1, 0)"
+        return f"count({key}){only} - {distinct} + {nulls}"
+    return f"count({key}){only} - {distinct}"
+
+
+def _any_of(conditions: Sequence[str]) -> str:
+    return f"count(*) filter (where {' or '.join(conditions)})"
+
+
+def _completed(found: Counted, entry: Entry, width: int, look: int | None) -> Counted:
+    """With the places that are known only when all expressions are."""
+    if entry.looked:
+        return replace(found, rows=look)
+    return found if found.condition is None else replace(found, condition=width + found.condition)
+
+
+def _counted(entry: Entry, columns: _Columns) -> Counted:
+    """Several keys are here only with their hash."""
+    place, planned = entry.place, entry.planned
+    shape = None if entry.counted else planned.shape
+    subject = _subject(entry)
     tested = columns.filtered(
         "count(*)" if planned.tested is None else f"count({planned.tested})",
         planned.subject or subject,
     )
+    if isinstance(shape, (Rows, Values)) and entry.looked:
+        columns.looks.append(f"({conjunction([*columns.residue(subject), shape.predicate])})")
+        return Counted(place, tested=tested)
     if isinstance(shape, (Rows, Values)):
         rows = columns.filtered("count(*)", subject, shape.predicate)
         exact = None
-        if isinstance(shape, Values) and with_sorting:
+        if isinstance(shape, Values) and entry.exactly:
             exact = columns.add(_distinct(shape, columns.residue(subject)))
         return Counted(place, rows, exact, tested)
-    if isinstance(shape, Duplicates) and with_sorting and len(shape.keys) == 1:
-        (key,) = shape.keys
-        residue = conjunction(columns.residue(subject))
-        only = f" filter (where {residue})" if residue else ""
-        if shape.with_nulls:
-            # The number of NULLs beyond the first is surplus as well.
-            nulls = f"greatest(count(*){only} - count({key}){only} - 1, 0)"
-            surplus = f"count({key}){only} - count(distinct {key}){only} + {nulls}"
-        else:
-            surplus = f"count({key}){only} - count(distinct {key}){only}"
-        return Counted(place, columns.add(surplus), tested=tested)
+    if isinstance(shape, Duplicates):
+        return Counted(place, columns.add(_surplus(shape, columns.residue(subject))), tested=tested)
     if isinstance(shape, Aggregate):
         measures = {name: columns.filtered(call, subject) for name, call in shape.measures}
         names = {name: f"a{number}" for name, number in measures.items()}

@@ -49,12 +49,16 @@ class Values:
 class Duplicates:
     """One failing row for each combination of keys that stands more than once.
 
-    `with_nulls`: NULLs are values, equal to each other.
+    `with_nulls`: NULLs are values, equal to each other. Two expressions may be there to be sorted
+    instead, because that is faster: `hashed`, a number that is the same for equal keys, and
+    `bytewise`, which is equal where a single key is.
     """
 
     subject: Subject
     keys: tuple[str, ...]
     with_nulls: bool
+    hashed: str | None = None
+    bytewise: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

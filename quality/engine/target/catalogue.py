@@ -50,8 +50,11 @@ select json_build_object(
     'row_security', c.relrowsecurity,
     'columns', (
         select json_agg(json_build_object('number', a.attnum, 'name', a.attname,
-            'kind', coalesce(b.typtype, y.typtype), 'not_null', a.attnotnull) order by a.attnum)
+            'kind', coalesce(b.typtype, y.typtype), 'not_null', a.attnotnull,
+            'type', case when y.typnamespace = 'pg_catalog'::regnamespace then y.typname end,
+            'deterministic', l.collisdeterministic) order by a.attnum)
         from pg_catalog.pg_attribute a
+        left join pg_catalog.pg_collation l on l.oid = a.attcollation
         join pg_catalog.pg_type y on y.oid = a.atttypid
         left join pg_catalog.pg_type b on b.oid = y.typbasetype
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
@@ -107,15 +110,19 @@ class Facts:
     valid unique indexes, with whether NULLs are equal in them, and the index's name. `checks` are
     the names of validated CHECK constraints, as far as they use nothing that can be replaced.
     `simple` columns are no composites: of these one whose fields are all NULL `is null`, stands in
-    a NOT NULL column all the same, and counts as a value.
+    a NOT NULL column all the same, and counts as a value. `types` are PostgreSQL's own, by column;
+    `deterministic` are the columns of text whose collation is.
     """
 
     oid: int
     database: str
     kind: str
+    version: int
     row_security: bool
     columns: dict[str, int] = field(default_factory=dict)
     simple: frozenset[str] = frozenset()
+    types: dict[str, str] = field(default_factory=dict)
+    deterministic: frozenset[str] = frozenset()
     not_null: dict[str, str] = field(default_factory=dict)
     unique_keys: tuple[tuple[frozenset[str], bool, str], ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
@@ -186,9 +193,16 @@ def facts_of(answer: Answer) -> Facts:
         oid=found["oid"],
         database=found["database"],
         kind=found["kind"],
+        version=found["version"],
         row_security=found["row_security"],
         columns={name: number for number, name in names.items()},
         simple=frozenset(simple),
+        types={column["name"]: column["type"] for column in columns if column["type"]},
+        deterministic=frozenset(
+            column["name"]
+            for column in columns
+            if column["deterministic"] and column["type"] in ("text", "varchar")
+        ),
         not_null=not_null,
         unique_keys=tuple(
             (

@@ -9,16 +9,31 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from quality.engine.plan.lexing import Token, Unreadable, tokens_of
 from quality.engine.plan.planning import PlannedTest
-from quality.engine.plan.scan import exact_duplicates, exact_values, scans
+from quality.engine.plan.scan import Entry, exact_duplicates, exact_values, scans
 from quality.engine.plan.shapes import Duplicates, Orphans, RelationName, Rows, Values
 from quality.engine.target.catalogue import Facts
 from quality.engine.target.wire import Answer
 
+# Sorting these is slower than sorting their hashes. The functions are those of the types' default
+# hash operator classes (pg_amproc): equal values have equal hashes, by the column's collation.
+_HASHES = {
+    "text": "hashtextextended",
+    "varchar": "hashtextextended",
+    "bpchar": "hashbpcharextended",
+    "uuid": "uuid_hash_extended",
+    "numeric": "hash_numeric_extended",
+    "jsonb": "jsonb_hash_extended",
+}
+_HASHED_IN_RECORDS = {
+    *_HASHES,
+    *("int2", "int4", "int8", "float4", "float8", "bool", "date", "timestamp", "timestamptz"),
+}
+_HASHES_RECORDS = 140000
 _IS_NULL = re.compile(r'("(?:[^"]|"")+"|[A-Za-z_]\w*)\s+is\s+null', re.I)
 
 
@@ -27,12 +42,22 @@ class Readiness:
     """How a test can run on a relation as its catalogue is now.
 
     `alone`: only as dbt wrote it. `broken`: the database refuses it. `proof` names what makes every
-    row pass.
+    row pass. `hashed` and `bytewise` are for `Duplicates`.
     """
 
     alone: bool = False
     broken: bool = False
     proof: str | None = None
+    hashed: str | None = None
+    bytewise: str | None = None
+
+    def completed(self, planned: PlannedTest) -> PlannedTest:
+        """The test with what is known of its columns."""
+        shape = planned.shape
+        if not isinstance(shape, Duplicates) or self.hashed is None:
+            return planned
+        known = replace(shape, hashed=self.hashed, bytewise=self.bytewise)
+        return replace(planned, shape=known)
 
 
 def questions_of(planned: PlannedTest) -> list[str]:
@@ -61,7 +86,7 @@ def _own_forms(planned: PlannedTest) -> list[str]:
     shape = planned.shape
     if shape is None or isinstance(shape, Orphans):
         return []
-    forms = [scan.statement for scan in scans([(0, planned)], with_sorting=True)]
+    forms = [scan.statement for scan in scans([Entry(0, planned, exactly=True)])]
     if isinstance(shape, Values):
         forms.append(exact_values([planned]))
     elif isinstance(shape, Duplicates):
@@ -94,7 +119,11 @@ def readiness(
         keys = {tokens_of(key)[0].identifier for key in shape.keys}
         if not keys <= known.simple:
             return Readiness(alone=True)
-        return Readiness(proof=_of_uniqueness(shape, known))
+        return Readiness(
+            proof=_of_uniqueness(shape, known),
+            hashed=_hashed(shape, known),
+            bytewise=_bytewise(shape, known),
+        )
     if isinstance(shape, Orphans):
         return Readiness(alone=True, proof=_of_reference(shape, known, facts.get(shape.parent)))
     return Readiness()
@@ -153,6 +182,24 @@ def _of_uniqueness(shape: Duplicates, facts: Facts) -> str | None:
         if nulls_not_distinct or all(column in facts.not_null for column in columns):
             return f"UNIQUE index {name}"
     return None
+
+
+def _hashed(shape: Duplicates, facts: Facts) -> str | None:
+    types = [facts.types.get(tokens_of(key)[0].identifier or "") for key in shape.keys]
+    if len(types) > 1:
+        if facts.version < _HASHES_RECORDS or not set(types) <= _HASHED_IN_RECORDS:
+            return None
+        return f"pg_catalog.hash_record_extended(row({', '.join(shape.keys)}), 0)"
+    name = _HASHES.get(types[0] or "")
+    return f"pg_catalog.{name}({shape.keys[0]}, 0)" if name else None
+
+
+def _bytewise(shape: Duplicates, facts: Facts) -> str | None:
+    """With a deterministic collation texts are equal where their bytes are (manual, 23.2.2.4)."""
+    column = tokens_of(shape.keys[0])[0].identifier
+    if len(shape.keys) > 1 or column not in facts.deterministic:
+        return None
+    return f'{shape.keys[0]} collate "C"'
 
 
 def _of_reference(shape: Orphans, facts: Facts, parent: Facts | None) -> str | None:
