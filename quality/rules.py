@@ -17,7 +17,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from quality.catalogue import RULE_TYPES, Dimension, RuleType
+from quality.catalogue import RULE_TYPES, Arguments, Dimension, RuleType
 from quality.documents import canonical_json, strictly
 from quality.names import Identifier, Owner, RuleName, TableName, Tag, Text
 from quality.predicates import Predicates
@@ -119,10 +119,14 @@ class Rule(BaseModel):
         """The catalogue's entry."""
         return RULE_TYPES[self.type]
 
+    def typed_arguments(self) -> Arguments:
+        """The arguments as their type's model."""
+        return strictly(self.rule_type.arguments, self.arguments)
+
     def columns(self) -> list[str]:
         """Every column of the checked table that the rule names."""
         named = [self.column] if self.column is not None else []
-        named += strictly(self.rule_type.arguments, self.arguments).columns()
+        named += self.typed_arguments().columns()
         return [*named, *(predicate.column for predicate in self.where)]
 
     def document(self) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from quality.catalogue import OtherColumn
 from quality.engine.target.session import Relation, Session
 from quality.errors import Fault
 from quality.names import TableName
@@ -22,13 +21,12 @@ def faults_of_names(rule_set: RuleSet, relation: Relation, session: Session) -> 
 
 def _named_columns(rule: Rule) -> list[tuple[str, str]]:
     named: list[tuple[str, str]] = []
-    if rule.column is not None:
+    # A rule about the table's own definition may name columns that should be there.
+    if rule.column is not None and rule.rule_type.category != "M":
         named.append(("column", rule.column))
-    if rule.rule_type.arguments is OtherColumn:
-        named.append(("arguments.other_column", rule.arguments["other_column"]))
     named += [
-        (f"arguments.columns[{place}]", column)
-        for place, column in enumerate(rule.arguments.get("columns", ()))
+        (f"arguments.{path}", column)
+        for path, column in rule.typed_arguments().columns_by_path().items()
     ]
     named += [
         (f"where[{place}].column", predicate.column) for place, predicate in enumerate(rule.where)
@@ -37,10 +35,10 @@ def _named_columns(rule: Rule) -> list[tuple[str, str]]:
 
 
 def _faults_of_arguments(rule: Rule, path: str, session: Session) -> list[Fault]:
-    if rule.type == "match_regex":
-        words = session.try_regex(rule.arguments["regex"])
+    for below, regex in rule.typed_arguments().regexes_by_path().items():
+        words = session.try_regex(regex)
         if words is not None:
-            return [Fault(f"{path}.regex", "regex_invalid", words)]
+            return [Fault(f"{path}.{below}", "regex_invalid", words)]
     if rule.type == "relationships":
         table = TableName.parse(rule.arguments["to"])
         relation = session.relation(table)
