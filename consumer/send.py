@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import time
 from typing import Any
@@ -21,15 +20,12 @@ from quality.errors import InvalidInput, NotFound, StringXError, Unavailable, in
 from quality.identity import new_id
 from quality.messages import EVENT_TYPE
 from quality.settings import ClientSettings, KafkaSettings, load
+from quality.shorthand import predicate, selection
 
 EXIT_BY_STATUS = {"pass": 0, "warn": 0, "fail": 1}
 EXIT_USAGE = 2
 EXIT_ERROR = 3
 ASK_EVERY_S = 0.1
-
-_COMPARISON = re.compile(r"\s*([^\s=!<>]+)\s*(=|!=|<=|>=|<|>)\s*(.*)", re.DOTALL)
-_LIST = re.compile(r"\s*(\S+)\s+(in|between)\s+(.+)", re.DOTALL)
-_NULL = re.compile(r"\s*(\S+)\s+(is_null|is_not_null)\s*")
 
 Headers = list[tuple[str, str | bytes | None]]
 
@@ -75,35 +71,6 @@ def read_options(options: argparse.Namespace) -> CheckRequest:
         return strictly(CheckRequest, given)
     except ValidationError as error:
         raise invalid_input(error, "the check request") from None
-
-
-def predicate(text: str) -> dict[str, Any]:
-    """A predicate from `time_hour>=2013-12-31`, `origin in JFK,LGA`, `month between 1,3` or
-    `tailnum is_null`. A value that reads as a JSON number or boolean is one, else it is text."""
-    if match := _NULL.fullmatch(text):
-        return {"column": match[1], "op": match[2]}
-    if match := _LIST.fullmatch(text):
-        return {
-            "column": match[1],
-            "op": match[2],
-            "value": [_value(v) for v in match[3].split(",")],
-        }
-    if match := _COMPARISON.fullmatch(text):
-        return {"column": match[1], "op": match[2], "value": _value(match[3])}
-    raise InvalidInput(f'--scope "{text}" is no predicate; write for example "month>=6"')
-
-
-def selection(texts: list[str]) -> dict[str, Any]:
-    """A selection from `rules=a,b`, `tags=x`, `dimensions=validity` and `kind=business`."""
-    found: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or name not in ("rules", "tags", "dimensions", "kind"):
-            raise InvalidInput(
-                f'--select "{text}" is not known; write rules=…, tags=…, dimensions=… or kind=…'
-            )
-        found[name] = value if name == "kind" else [*found.get(name, []), *value.split(",")]
-    return found
 
 
 def message(request: CheckRequest, cloudevents: str | None) -> tuple[bytes, Headers]:
@@ -202,14 +169,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     return parser
-
-
-def _value(text: str) -> Any:
-    try:
-        value = json.loads(text, parse_constant=lambda name: name)  # NaN is a text here
-    except ValueError:
-        return text
-    return value if isinstance(value, (bool, int, float, str)) else text
 
 
 def _json(document: dict[str, Any]) -> bytes:

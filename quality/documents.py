@@ -81,6 +81,25 @@ def read_yaml(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     return value
 
 
+def lines_of_yaml(raw: bytes) -> dict[str, int]:
+    """On which line (from 1) each field of a YAML document stands, by its path as faults name it
+    (`rules[3].column`); the document itself is at "". Call it only on what `read_yaml` took."""
+    lines: dict[str, int] = {}
+    root = yaml.compose(raw.decode("utf-8"), Loader=_StrictLoader)
+    nodes: list[tuple[str, yaml.Node, int]] = [("", root, 1)] if root is not None else []
+    while nodes:
+        path, node, line = nodes.pop()
+        lines[path] = line
+        if isinstance(node, yaml.MappingNode):
+            for key, child in node.value:
+                name = f"{path}.{key.value}" if path else str(key.value)
+                nodes.append((name, child, key.start_mark.line + 1))
+        elif isinstance(node, yaml.SequenceNode):
+            for place, child in enumerate(node.value):
+                nodes.append((f"{path}[{place}]", child, child.start_mark.line + 1))
+    return lines
+
+
 def read_object(raw: bytes) -> dict[str, Any]:
     """A JSON object; anything else is MalformedDocument with code `json_not_object`."""
     value = read_json(raw)

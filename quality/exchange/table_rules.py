@@ -1,0 +1,57 @@
+"""The rules of one table as they stand in a file."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from quality.names import ConnectionName, Owner, TableText, Text
+from quality.rules import MAX_RULES, Rule
+
+
+class TableHeader(BaseModel):
+    """What a file says of its table. An owner or a description that is not given stays as it is."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    connection: ConnectionName = "demo"
+    table: TableText
+    owner: Owner | None = None
+    description: Annotated[Text, Field(max_length=2000)] = ""
+
+
+class TableRules(TableHeader):
+    """A table with its rules; names of rules are unique (see `rule_files.read`)."""
+
+    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] = ()
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from others."""
+        return self.connection, self.table
+
+    def document(self) -> dict[str, Any]:
+        """As written to a file: without what is default."""
+        header = self.model_dump(mode="json", exclude={"rules"}, exclude_defaults=True)
+        return {
+            "connection": self.connection,
+            **header,
+            "rules": [brief(rule) for rule in self.rules],
+        }
+
+
+def brief(rule: Rule) -> dict[str, Any]:
+    """A rule without the fields that are default, its name always among the others."""
+    whole = rule.document()
+    found = {}
+    for name, field in Rule.model_fields.items():
+        value = whole[name]
+        if name in ("name", "type"):
+            found[name] = value
+        elif name == "dimension":
+            if value != rule.rule_type.dimension:
+                found[name] = value
+        elif value not in (None, [], {}) and value != field.get_default(call_default_factory=True):
+            found[name] = value
+    return found
