@@ -7,13 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from quality.engine.plan.duplicates import Known, exact_duplicates, learned, settled
 from quality.engine.plan.finding import Finding
 from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.progress import Progress
 from quality.engine.plan.scan import (
+    Counted,
     Entry,
+    Row,
     Scan,
-    exact_duplicates,
     exact_values,
     scans,
     spread,
@@ -46,13 +48,15 @@ class Experience:
     `fragile` ones broke a scan. `failing` ones had failing rows: they are counted at once the next
     time, the others only when a look at all of them finds any. `impure` ones found values or
     duplicates to be counted exactly: they are counted so at once the next time, `mostly_unique`
-    ones by sorting. `scans` are kept because making them takes a while.
+    ones by sorting; `known` are the keys that stand more than once. `scans` are kept because making
+    them takes a while.
     """
 
     fragile: set[int] = field(default_factory=set)
     failing: set[int] = field(default_factory=set)
     impure: set[int] = field(default_factory=set)
     mostly_unique: set[int] = field(default_factory=set)
+    known: dict[int, Known] = field(default_factory=dict)
     scans: dict[tuple[object, ...], list[Scan]] = field(default_factory=dict)
 
 
@@ -78,6 +82,7 @@ class Execution:
         self._queries = queries
         self._signatures = signatures
         self._experience = experience
+        self._remembered = remembered
         self._known_scans = experience.scans if remembered else {}
         self._progress = [
             Progress(place, ready.completed(planned), ready)
@@ -152,8 +157,18 @@ class Execution:
     def _is_counted_exactly(self, progress: Progress) -> bool:
         """Whether it is counted by a query of its own, without a look whether anything fails."""
         shape = progress.planned.shape
-        no_sort = isinstance(shape, Duplicates) and len(shape.keys) > 1 and not shape.hashed
-        return no_sort or self._is_impure(progress, Duplicates)
+        if not isinstance(shape, Duplicates):
+            return False
+        if len(shape.keys) > 1 and shape.digest is None:
+            return True
+        return self._is_impure(progress, Duplicates) and self._steady(progress) is None
+
+    def _steady(self, progress: Progress) -> Known | None:
+        """The keys of a large table that stood more than once each time, and probably still do."""
+        known = self._experience.known.get(progress.place)
+        if known is None or not known.is_steady or self._is_small or not self._remembered:
+            return None
+        return known
 
     def _is_impure(self, progress: Progress, kind: type[Values | Duplicates]) -> bool:
         is_impure = progress.place in self._experience.impure
@@ -182,7 +197,8 @@ class Execution:
                 relation = shape.subject.relation
                 is_impure = self._is_impure(progress, Values)
                 exactly = is_impure or self._is_small_table(relation)
-                entry = Entry(progress.place, progress.planned, exactly=exactly)
+                known = self._steady(progress) if isinstance(shape, Duplicates) else None
+                entry = Entry(progress.place, progress.planned, exactly=exactly, known=known)
                 by_relation[relation].append(entry)
         for relation, entries in by_relation.items():
             by_relation[relation] = self._with_look(relation, entries)
@@ -222,7 +238,7 @@ class Execution:
 
     def _scans(self, relation: RelationName, entries: list[Entry], others: int) -> list[Scan]:
         small = self._is_small_table(relation)
-        what = ((one.place, one.counted, one.exactly, one.looked) for one in entries)
+        what = ((one.place, one.counted, one.exactly, one.looked, one.known) for one in entries)
         key = (small, others, *what)
         found = self._known_scans.get(key)
         if found is None:
@@ -274,12 +290,27 @@ class Execution:
                 continue
             progress.take_counts(counted, row, seconds)
             (failing.add if progress.rows else failing.discard)(counted.place)
-            if counted.exact is not None:
+            if counted.known is not None:
+                self._settle(progress, counted, counted.known, row)
+            elif counted.exact is not None:
                 self._learn(progress, progress.rows or 0)
             elif progress.is_inexact and isinstance(progress.planned.shape, Duplicates):
                 self._look_closer(progress)
         if unknown:
             self._ask_scans(unknown, [])
+
+    def _settle(
+        self, progress: Progress, counted: Counted, known: tuple[int, int, int], row: Row
+    ) -> None:
+        """Whether the known duplicates are still all there are; otherwise they are counted."""
+        rows, keys = (int(row[place] or 0) for place in known[:2])
+        found = settled(progress.rows or 0, rows, keys, row[known[2]])
+        if found is None:
+            self._experience.known.pop(progress.place, None)
+            self._look_closer(progress)
+            return
+        self._learn(progress, found[0])
+        progress.count(*found, "scan", 0.0)
 
     def _look_closer(self, progress: Progress) -> None:
         """A surplus was found among a column's values: how many stand more than once."""
@@ -320,8 +351,10 @@ class Execution:
         if answer.failed:
             self._own_instead(progress, answer)
             return
-        keys, rows = (int(value or 0) for value in answer.rows[0])
+        keys, rows = (int(value or 0) for value in answer.rows[0][:2])
         self._learn(progress, keys)
+        if self._remembered and not self._is_small:
+            self._remember(progress, answer.rows[0][2])
         progress.count(keys, rows, "grouped", answer.seconds)
 
     def _take_values(self, group: list[Progress], answer: Answer) -> None:
@@ -343,6 +376,12 @@ class Execution:
     def _learn(self, progress: Progress, found: int) -> None:
         impure = self._experience.impure
         (impure.add if found else impure.discard)(progress.place)
+
+    def _remember(self, progress: Progress, numbers: str | None) -> None:
+        before = self._experience.known.pop(progress.place, None)
+        found = learned(numbers, before)
+        if found is not None:
+            self._experience.known[progress.place] = found
 
     def _own_instead(self, progress: Progress, answer: Answer) -> None:
         """As dbt wrote it, unless it would only take as long again."""

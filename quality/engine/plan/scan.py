@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from quality.engine.plan.duplicates import Known, remembered, surplus
 from quality.engine.plan.lexing import render
 from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.shapes import Aggregate, Duplicates, Rows, Subject, Values
@@ -22,6 +23,7 @@ class Entry:
     `counted`: only the rows that it is about are counted, it is judged elsewhere. `exactly`: dbt's
     count is wanted, not only whether there is anything to count. `looked`: one count for all such
     tests says whether any of them has failing rows, which takes less time than a count for each.
+    `known` are the keys that stood more than once the last times.
     """
 
     place: int
@@ -29,6 +31,7 @@ class Entry:
     counted: bool = False
     exactly: bool = False
     looked: bool = False
+    known: Known | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Counted:
 
     `rows`: failing rows, or a surplus that is zero where there is none. `exact`: dbt's count, where
     that is another. `tested`: how many rows or values. `measures`: by name. `condition`: whether an
-    aggregate's condition holds.
+    aggregate's condition holds. `known`: rows, keys and numbers of known duplicates.
     """
 
     place: int
@@ -46,6 +49,7 @@ class Counted:
     tested: int | None = None
     measures: tuple[tuple[str, int], ...] = ()
     condition: int | None = None
+    known: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,27 +135,6 @@ def _distinct(shape: Values, conditions: Sequence[str]) -> str:
     )
 
 
-def exact_duplicates(shape: Duplicates, *, mostly_unique: bool = False) -> str:
-    """A query with the number of keys that stand more than once, and of their rows.
-
-    `mostly_unique`: sorting is better than hashing, which would keep an entry for nearly each row.
-    """
-    keys = shape.bytewise if mostly_unique and shape.bytewise else ", ".join(shape.keys)
-    conditions = [*shape.subject.conditions]
-    if not shape.with_nulls:
-        conditions.append(f"{shape.keys[0]} is not null")
-    where = f" where {conjunction(conditions)}" if conditions else ""
-    source = f"{shape.subject.relation.sql}{where}"
-    if mostly_unique:
-        names = ", ".join(f"k{place}" for place in range(len(shape.keys)))
-        source = f"(select {keys} from {source} order by {keys}) sorted ({names})"
-        keys = names
-    return (
-        "select count(*), coalesce(sum(n), 0)::bigint from (select count(*) as n "
-        f"from {source} group by {keys} having count(*) > 1) duplicates"
-    )
-
-
 def spread(entries: Sequence[Entry], queries: int) -> list[list[Entry]]:
     """The tests in at most so many parts, or two, to be asked at the same time.
 
@@ -212,25 +195,6 @@ def _scan(entries: Sequence[Entry]) -> Scan:
     )
 
 
-def _surplus(shape: Duplicates, conditions: Sequence[str]) -> str:
-    """The number of rows beyond the first of each key.
-
-    Different hashes are of different keys, so that no surplus of hashes is none of keys. A surplus,
-    which two keys with one hash could make as well, is counted exactly afterwards.
-    """
-    residue = conjunction(conditions)
-    only = f" filter (where {residue})" if residue else ""
-    key = shape.keys[0]
-    distinct = f"count(distinct {shape.hashed or key}){only}"
-    if len(shape.keys) > 1:
-        return f"count(*){only} - {distinct}"
-    if shape.with_nulls:
-        # The number of NULLs beyond the first is surplus as well.
-        nulls = f"greatest(count(*){only} - count({key}){only} - 1, 0)"
-        return f"count({key}){only} - {distinct} + {nulls}"
-    return f"count({key}){only} - {distinct}"
-
-
 def _any_of(conditions: Sequence[str]) -> str:
     return f"count(*) filter (where {' or '.join(conditions)})"
 
@@ -243,7 +207,6 @@ def _completed(found: Counted, entry: Entry, width: int, look: int | None) -> Co
 
 
 def _counted(entry: Entry, columns: _Columns) -> Counted:
-    """Several keys are here only with their hash."""
     place, planned = entry.place, entry.planned
     shape = None if entry.counted else planned.shape
     subject = _subject(entry)
@@ -261,7 +224,12 @@ def _counted(entry: Entry, columns: _Columns) -> Counted:
             exact = columns.add(_distinct(shape, columns.residue(subject)))
         return Counted(place, rows, exact, tested)
     if isinstance(shape, Duplicates):
-        return Counted(place, columns.add(_surplus(shape, columns.residue(subject))), tested=tested)
+        conditions = conjunction(columns.residue(subject))
+        over = columns.add(surplus(shape, conditions))
+        if entry.known is None:
+            return Counted(place, over, tested=tested)
+        rows, keys, numbers = map(columns.add, remembered(shape, entry.known, conditions))
+        return Counted(place, over, tested=tested, known=(rows, keys, numbers))
     if isinstance(shape, Aggregate):
         measures = {name: columns.filtered(call, subject) for name, call in shape.measures}
         names = {name: f"a{number}" for name, number in measures.items()}

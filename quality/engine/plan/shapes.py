@@ -5,6 +5,7 @@ The count of failing rows is then the same that dbt gets by counting the rows of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quality.engine.plan.lexing import Token
@@ -46,19 +47,46 @@ class Values:
 
 
 @dataclass(frozen=True, slots=True)
+class Digest:
+    """How to make a number of keys that is the same for equal ones.
+
+    By a hash `function` of PostgreSQL's, of a row where the keys are several; without one the key
+    is an integer itself.
+    """
+
+    function: str = ""
+
+    @property
+    def is_faster(self) -> bool:
+        """Whether numbers are sorted faster than the keys."""
+        return bool(self.function)
+
+    def of(self, keys: Sequence[str]) -> str:
+        """The number of `keys` (SQL), as SQL."""
+        if not self.function:
+            return f"{keys[0]}::bigint"
+        value = keys[0] if len(keys) == 1 else f"row({', '.join(keys)})"
+        return f"{self.function}({value}, 0)"
+
+
+@dataclass(frozen=True, slots=True)
 class Duplicates:
     """One failing row for each combination of keys that stands more than once.
 
-    `with_nulls`: NULLs are values, equal to each other. Two expressions may be there to be sorted
-    instead, because that is faster: `hashed`, a number that is the same for equal keys, and
-    `bytewise`, which is equal where a single key is.
+    `with_nulls`: NULLs are values, equal to each other. `bytewise` is an expression that is equal
+    where a single key is, and faster to sort.
     """
 
     subject: Subject
     keys: tuple[str, ...]
     with_nulls: bool
-    hashed: str | None = None
+    digest: Digest | None = None
     bytewise: str | None = None
+
+    @property
+    def number(self) -> str:
+        """The number of a row's keys, as SQL; only where there is a digest."""
+        return "null" if self.digest is None else self.digest.of(self.keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from quality.engine.plan.duplicates import exact_duplicates
 from quality.engine.plan.lexing import Token, Unreadable, tokens_of
 from quality.engine.plan.planning import PlannedTest
-from quality.engine.plan.scan import Entry, exact_duplicates, exact_values, scans
-from quality.engine.plan.shapes import Duplicates, Orphans, RelationName, Rows, Values
+from quality.engine.plan.scan import Entry, exact_values, scans
+from quality.engine.plan.shapes import Digest, Duplicates, Orphans, RelationName, Rows, Values
 from quality.engine.target.catalogue import Facts
 from quality.engine.target.wire import Answer
 
@@ -29,11 +30,14 @@ _HASHES = {
     "numeric": "hash_numeric_extended",
     "jsonb": "jsonb_hash_extended",
 }
+_INTEGERS = ("int2", "int4", "int8")
 _HASHED_IN_RECORDS = {
     *_HASHES,
-    *("int2", "int4", "int8", "float4", "float8", "bool", "date", "timestamp", "timestamptz"),
+    *_INTEGERS,
+    *("float4", "float8", "bool", "date", "timestamp", "timestamptz"),
 }
-_HASHES_RECORDS = 140000
+# Since this version records have hashes, and long lists of numbers are looked up by them.
+_LOOKS_UP_NUMBERS = 140000
 _IS_NULL = re.compile(r'("(?:[^"]|"")+"|[A-Za-z_]\w*)\s+is\s+null', re.I)
 
 
@@ -42,21 +46,21 @@ class Readiness:
     """How a test can run on a relation as its catalogue is now.
 
     `alone`: only as dbt wrote it. `broken`: the database refuses it. `proof` names what makes every
-    row pass. `hashed` and `bytewise` are for `Duplicates`.
+    row pass. `digest` and `bytewise` are for `Duplicates`.
     """
 
     alone: bool = False
     broken: bool = False
     proof: str | None = None
-    hashed: str | None = None
+    digest: Digest | None = None
     bytewise: str | None = None
 
     def completed(self, planned: PlannedTest) -> PlannedTest:
         """The test with what is known of its columns."""
         shape = planned.shape
-        if not isinstance(shape, Duplicates) or self.hashed is None:
+        if not isinstance(shape, Duplicates) or self.digest is None:
             return planned
-        known = replace(shape, hashed=self.hashed, bytewise=self.bytewise)
+        known = replace(shape, digest=self.digest, bytewise=self.bytewise)
         return replace(planned, shape=known)
 
 
@@ -121,7 +125,7 @@ def readiness(
             return Readiness(alone=True)
         return Readiness(
             proof=_of_uniqueness(shape, known),
-            hashed=_hashed(shape, known),
+            digest=_digest(shape, known),
             bytewise=_bytewise(shape, known),
         )
     if isinstance(shape, Orphans):
@@ -184,14 +188,18 @@ def _of_uniqueness(shape: Duplicates, facts: Facts) -> str | None:
     return None
 
 
-def _hashed(shape: Duplicates, facts: Facts) -> str | None:
+def _digest(shape: Duplicates, facts: Facts) -> Digest | None:
+    if facts.version < _LOOKS_UP_NUMBERS:
+        return None
     types = [facts.types.get(tokens_of(key)[0].identifier or "") for key in shape.keys]
     if len(types) > 1:
-        if facts.version < _HASHES_RECORDS or not set(types) <= _HASHED_IN_RECORDS:
+        if not set(types) <= _HASHED_IN_RECORDS:
             return None
-        return f"pg_catalog.hash_record_extended(row({', '.join(shape.keys)}), 0)"
+        return Digest("pg_catalog.hash_record_extended")
+    if types[0] in _INTEGERS:
+        return Digest()
     name = _HASHES.get(types[0] or "")
-    return f"pg_catalog.{name}({shape.keys[0]}, 0)" if name else None
+    return Digest(f"pg_catalog.{name}") if name else None
 
 
 def _bytewise(shape: Duplicates, facts: Facts) -> str | None:

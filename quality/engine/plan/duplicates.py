@@ -1,0 +1,107 @@
+"""Counting keys that stand more than once, without sorting the whole table where that can be had.
+
+A look is `count(key) - count(distinct hash)`: different hashes are of different keys, so that where
+nothing is left over no key stands twice. Where something is, the keys are grouped. What a grouping
+found is remembered by hashes, and the next look then says whether these are still all there is.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from quality.engine.plan.shapes import Duplicates
+
+MOST_REMEMBERED = 5_000
+"""Keys of one test whose hashes are kept, some 20 bytes each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The keys that the newest groupings found, as numbers in SQL. `is_steady`: twice the same."""
+
+    numbers: str
+    is_steady: bool = False
+
+
+def surplus(shape: Duplicates, conditions: str) -> str:
+    """The number of rows beyond the first of each key, or of each hash.
+
+    `conditions` (SQL, or empty) narrow the rows. Several keys are here only with their hash.
+    """
+    only = _filter(conditions)
+    hashed = shape.digest is not None and shape.digest.is_faster
+    value = shape.number if hashed else shape.keys[0]
+    distinct = f"count(distinct {value}){only}"
+    if len(shape.keys) > 1:
+        return f"count(*){only} - {distinct}"
+    key = shape.keys[0]
+    if shape.with_nulls:
+        # The number of NULLs beyond the first is surplus as well.
+        nulls = f"greatest(count(*){only} - count({key}){only} - 1, 0)"
+        return f"count({key}){only} - {distinct} + {nulls}"
+    return f"count({key}){only} - {distinct}"
+
+
+def remembered(shape: Duplicates, known: Known, conditions: str) -> tuple[str, str, str]:
+    """Of the rows whose keys have the known numbers: how many, how many keys, all the numbers."""
+    is_known = f"{shape.number} = any ('{{{known.numbers}}}'::bigint[])"
+    only = _filter(f"({conditions}) and {is_known}" if conditions else is_known)
+    keys = shape.keys[0] if len(shape.keys) == 1 else f"row({', '.join(shape.keys)})"
+    return (
+        f"count(*){only}",
+        f"count(distinct {keys}){only}",
+        f"array_agg({shape.number}){only}",
+    )
+
+
+def settled(over: int, rows: int, keys: int, numbers: str | None) -> tuple[int, int] | None:
+    """How many keys stand more than once, and in how many rows, from the answers to the above.
+
+    None where that must be counted anew. The rows that are left `over` are those of the known
+    numbers alone, so no others share a number with another row, nor a key; and among the known
+    ones there are as many keys as numbers, so each number is one key.
+    """
+    found = Counter((numbers or "{}").strip("{}").split(",")) if rows else Counter()
+    if over != rows - len(found) or keys != len(found):
+        return None
+    repeated = [count for count in found.values() if count > 1]
+    return len(repeated), sum(repeated)
+
+
+def exact_duplicates(shape: Duplicates, *, mostly_unique: bool = False) -> str:
+    """A query with the number of keys that stand more than once, of their rows, and their numbers.
+
+    `mostly_unique`: sorting is better than hashing, which would keep an entry for nearly each row.
+    The numbers are NULL where the shape has no digest, and one too many where there are too many.
+    """
+    names = [f"k{place}" for place in range(len(shape.keys))]
+    keys = shape.bytewise if mostly_unique and shape.bytewise else ", ".join(shape.keys)
+    conditions = [*shape.subject.conditions]
+    if not shape.with_nulls:
+        conditions.append(f"{shape.keys[0]} is not null")
+    where = " where " + " and ".join(f"({one})" for one in conditions) if conditions else ""
+    order = f" order by {keys}" if mostly_unique else ""
+    named = ", ".join(names)
+    numbers = "null" if shape.digest is None else shape.digest.of(names)
+    return (
+        f"with found as materialized (select {named}, count(*) as n"
+        f" from (select {keys} from {shape.subject.relation.sql}{where}{order}) keys ({named})"
+        f" group by {named} having count(*) > 1)"
+        " select count(*), coalesce(sum(n), 0)::bigint, (select array_agg(number)"
+        f" from (select {numbers} as number from found limit {MOST_REMEMBERED + 1}) few) from found"
+    )
+
+
+def learned(numbers: str | None, before: Known | None) -> Known | None:
+    """What to remember of the numbers that `exact_duplicates` gave."""
+    found: Sequence[str] = sorted((numbers or "{}").strip("{}").split(","))
+    if not found[0] or len(found) > MOST_REMEMBERED or "NULL" in found:
+        return None
+    text = ",".join(found)
+    return Known(text, is_steady=before is not None and before.numbers == text)
+
+
+def _filter(condition: str) -> str:
+    return f" filter (where {condition})" if condition else ""
