@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from quality.catalogue.types import Arguments, RuleType
+from quality.catalogue.types import Arguments, OtherTable, RuleType
 from quality.names import Identifier, TableText
 
 
 class Relationship(Arguments):
     to: TableText
     field: Identifier
+
+    def tables_by_path(self) -> dict[str, OtherTable]:
+        return {"to": OtherTable(self.to, {"field": self.field})}
 
 
 TYPES = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -38,6 +38,18 @@ class Arguments(BaseModel):
     def regexes_by_path(self) -> dict[str, str]:
         """The regular expressions among the arguments, by their path in them."""
         return {}
+
+    def tables_by_path(self) -> dict[str, OtherTable]:
+        """Other tables that the arguments name, by the name of the argument."""
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class OtherTable:
+    """A table beside the checked one: its name as text, and columns of it by the argument's path."""
+
+    name: str
+    columns: dict[str, str] = field(default_factory=dict)
 
 
 AnyArguments = TypeVar("AnyArguments", bound=Arguments)

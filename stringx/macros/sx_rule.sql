@@ -1,4 +1,5 @@
-{#- What a test checks, in SQL: {subject, column, arguments, in_meta}.
+{#- What a test checks, in SQL: {relation, subject, column, arguments, in_meta}. The subject are the
+    rows of the relation that the rule looks at.
 
     With dbt alone a test gets its arguments by name, and a column is whatever dbt makes of it. From
     StringX nothing comes by name: the rule stands in `config.meta.stringx` as
@@ -12,6 +13,7 @@
     {%- endif -%}
     {%- if rule is none or rule is undefined -%}
         {%- do return({
+            'relation': model,
             'subject': sx_subject(model, []),
             'column': column_name,
             'arguments': arguments,
@@ -21,8 +23,10 @@
     {%- set merged = {} -%}
     {%- do merged.update(arguments) -%}
     {%- do merged.update(rule.get('arguments') or {}) -%}
+    {%- set relation = sx_relation(rule['relation']) -%}
     {%- do return({
-        'subject': sx_subject(sx_relation(rule['relation']), rule.get('where') or []),
+        'relation': relation,
+        'subject': sx_subject(relation, rule.get('where') or []),
         'column': sx_id(rule['column']) if rule.get('column') is not none else none,
         'arguments': merged,
         'in_meta': true,

@@ -31,6 +31,8 @@ def _named_columns(rule: Rule) -> list[tuple[str, str]]:
     named += [
         (f"where[{place}].column", predicate.column) for place, predicate in enumerate(rule.where)
     ]
+    for field in ("group_by", "sample_columns", "mask"):
+        named += [(f"{field}[{at}]", column) for at, column in enumerate(getattr(rule, field))]
     return named
 
 
@@ -39,15 +41,15 @@ def _faults_of_arguments(rule: Rule, path: str, session: Session) -> list[Fault]
         words = session.try_regex(regex)
         if words is not None:
             return [Fault(f"{path}.{below}", "regex_invalid", words)]
-    if rule.type == "relationships":
-        table = TableName.parse(rule.arguments["to"])
+    for below, other in rule.typed_arguments().tables_by_path().items():
+        table = TableName.parse(other.name)
         relation = session.relation(table)
         if relation is None:
-            return [
-                Fault(f"{path}.to", "table_not_found", f"there is no table {table} on the target")
-            ]
-        if rule.arguments["field"] not in relation.columns:
-            return [_no_column(f"{path}.field", rule.arguments["field"], table)]
+            words = f"there is no table {table} on the target"
+            return [Fault(f"{path}.{below}", "table_not_found", words)]
+        for place, column in other.columns.items():
+            if column not in relation.columns:
+                return [_no_column(f"{path}.{place}", column, table)]
     return []
 
 
