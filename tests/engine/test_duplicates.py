@@ -198,3 +198,30 @@ def test_rows_that_passed_are_looked_at_together_and_counted_when_some_fail(
     assert failures() == failures() == [0, 0, 0, 5, 1, 0, 0, 0, 0, 5]
     change(target, "update engine.looked set c3 = 1, c4 = 1, c9 = 1")
     assert failures() == failures() == [0] * 10
+
+
+@pytest.mark.parametrize(
+    ("over", "rows", "keys", "numbers", "expected"),
+    [
+        (2, 4, 2, "{7,7,8,8}", (2, 4)),
+        (2, 4, 2, "{7,7,7,8}", (1, 3)),
+        (0, 2, 2, "{7,8}", (0, 0)),
+        (0, 0, 0, None, (0, 0)),
+        (3, 4, 2, "{7,7,8,8}", None),
+        (1, 0, 0, None, None),
+        (3, 4, 2, "{7,7,7,7}", None),
+    ],
+    ids=[
+        "all there still",
+        "one stands once now",
+        "all stand once",
+        "all are gone",
+        "others came",
+        "only others",
+        "two keys with one number",
+    ],
+)
+def test_what_a_look_at_known_keys_settles(
+    over: int, rows: int, keys: int, numbers: str | None, expected: tuple[int, int] | None
+) -> None:
+    assert duplicates.settled(over, rows, keys, numbers) == expected
