@@ -14,7 +14,8 @@ from quality.catalogue import Dimension
 from quality.documents import canonical_json
 from quality.names import ConnectionName, Owner, RequestId, RuleName, TableText, Tag, Text
 from quality.predicates import Predicates
-from quality.rules import Kind, Rule, Severity
+from quality.rules import MAX_SAMPLE_ROWS, Kind, Rule, Severity
+from quality.scores import weighted_score
 
 RuleStatus = Literal["pass", "warn", "fail", "error", "skipped"]
 CheckStatus = Literal["pass", "warn", "fail", "error", "no_rules"]
@@ -25,6 +26,9 @@ query of its own that groups, by a constraint of the table, by dbt's own SQL, or
 
 Measure = int | float | str | None
 """A number that JSON can carry, or text (a time, a number of arbitrary precision)."""
+
+Measured = Annotated[dict[Annotated[Text, Field(max_length=63)], Measure], Field(max_length=20)]
+"""What a rule's SQL measured, by name."""
 
 _WORST_FIRST: tuple[CheckStatus, ...] = ("error", "fail", "warn", "pass")
 
@@ -93,6 +97,38 @@ class CheckRequest(BaseModel):
         ).hexdigest()
 
 
+class Sample(BaseModel):
+    """Some of the rows that fail a rule, as texts, from the snapshot of its verdict.
+
+    `sql` makes them again. `is_capped`: there are more such rows, or cells were cut off (`…`).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    columns: Annotated[tuple[Annotated[Text, Field(max_length=63)], ...], Field(max_length=100)]
+    rows: Annotated[
+        tuple[tuple[Annotated[Text, Field(max_length=16_384)] | None, ...], ...],
+        Field(max_length=MAX_SAMPLE_ROWS),
+    ]
+    sql: Annotated[Text, Field(max_length=1_000_000)]
+    is_capped: bool = False
+
+
+class Group(BaseModel):
+    """What a rule found in the rows of one group; `group` has its columns' values, as texts."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    group: dict[
+        Annotated[Text, Field(max_length=63)], Annotated[Text, Field(max_length=1024)] | None
+    ]
+    status: RuleStatus
+    failures: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    failing_rows: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    rows_tested: Annotated[int, Field(ge=0, lt=2**63)] | None = None
+    measured: Measured = Field(default_factory=dict)
+
+
 class RuleResult(BaseModel):
     """What one rule found.
 
@@ -101,6 +137,10 @@ class RuleResult(BaseModel):
     name (`failures` is the count before thresholds). `rows_estimated`: `rows_tested` is the
     database's estimate, because a constraint proved the rule and nothing was read. `proof` names
     that constraint.
+
+    `groups` are those of a rule with `group_by`, the worst first; `groups_left_out` is how many
+    more there are, none of them worse. `status` is then the worst of total and groups. Whoever
+    counts or judges leaves out results with `is_shadow`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -116,18 +156,24 @@ class RuleResult(BaseModel):
     failing_rows: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     rows_tested: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     rows_estimated: bool = False
-    measured: Annotated[
-        dict[Annotated[Text, Field(max_length=63)], Measure], Field(max_length=20)
-    ] = Field(default_factory=dict)
+    measured: Measured = Field(default_factory=dict)
     path: RulePath | None = None
     proof: Annotated[Text, Field(max_length=1024)] | None = None
     duration_ms: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     message: Annotated[Text, Field(max_length=4096)] | None = None
     sql: Annotated[Text, Field(max_length=1_000_000)] | None = None
+    sample: Sample | None = None
+    groups: Annotated[tuple[Group, ...], Field(max_length=1000)] = ()
+    groups_left_out: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    is_shadow: bool = False
+    weight: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 1.0
 
 
 class CheckOutcome(BaseModel):
-    """One finished run. `error` says why nothing could be judged; then the status is `error`."""
+    """One finished run. `error` says why nothing could be judged; then the status is `error`.
+
+    Shadow rules are among the results, and count for nothing.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -140,14 +186,24 @@ class CheckOutcome(BaseModel):
     error: Annotated[Text, Field(max_length=4096)] | None = None
 
     @property
+    def counted(self) -> tuple[RuleResult, ...]:
+        """The results that make the verdict: those of rules that are no shadows."""
+        return tuple(result for result in self.results if not result.is_shadow)
+
+    @property
     def status(self) -> CheckStatus:
         """The verdict."""
-        return "error" if self.error_code else verdict(result.status for result in self.results)
+        return "error" if self.error_code else verdict(result.status for result in self.counted)
+
+    @property
+    def score(self) -> float | None:
+        """Mean of the judged rules by their weights, 0 to 1; None where none was judged."""
+        return weighted_score((result.status, result.weight) for result in self.counted)
 
     @property
     def counts(self) -> dict[str, int]:
         """Rules by status."""
-        return dict(Counter(result.status for result in self.results))
+        return dict(Counter(result.status for result in self.counted))
 
     @property
     def failing_rows(self) -> int:
@@ -155,7 +211,7 @@ class CheckOutcome(BaseModel):
         known."""
         return sum(
             (result.failures if result.failing_rows is None else result.failing_rows) or 0
-            for result in self.results
+            for result in self.counted
             if result.status in ("warn", "fail")
         )
 

@@ -2,11 +2,16 @@
 
 A caller names a column, an operator and a value; SQL is built from them by our own macros and
 builders, with identifiers and literals quoted. There is no way to write SQL in a predicate.
+
+A value may be a relative time (`now-1d`, `today`). In a rule it is SQL on `current_timestamp` or
+`current_date`; in a request `resolve` makes it a fixed moment when the request is taken.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -18,10 +23,10 @@ from pydantic import (
     model_validator,
 )
 
+from quality.moments import MAX_TEXT, marked, relative
 from quality.names import Identifier, clean_text
 
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "between", "is_null", "is_not_null"]
-MAX_TEXT = 1024
 
 
 def _scalar(value: Any) -> bool | int | float | str:
@@ -58,24 +63,49 @@ Bound = Annotated[
 """An end of a range: a number, or a text such as a date."""
 
 
+Operand = bool | int | float | str | dict[str, str]
+"""What a column is compared with: a scalar, a relative time, `{"literal": "now"}` for a text that
+would be one, or a fixed moment: `{"timestamp": …}`, `{"date": …}`."""
+
+
+def _operand(value: Any) -> Operand:
+    if isinstance(value, dict):
+        return marked(value)
+    if isinstance(value, str):
+        relative(clean_text(value))
+    return _scalar(value)
+
+
 def _value(value: Any) -> Any:
     if value is None or not isinstance(value, list):
-        return None if value is None else _scalar(value)
+        return None if value is None else _operand(value)
     if not 1 <= len(value) <= 1000:
         raise ValueError("must have 1 to 1000 values")
-    return [_scalar(item) for item in value]
+    return [_operand(item) for item in value]
 
+
+_MARKED = {
+    "additionalProperties": {"type": "string", "maxLength": MAX_TEXT},
+    "propertyNames": {"enum": ["literal", "timestamp", "date"]},
+    "minProperties": 1,
+    "maxProperties": 1,
+}
 
 Value = Annotated[
-    bool | int | float | str | list[bool | int | float | str] | None,
+    Operand | list[Operand] | None,
     PlainValidator(_value),
     WithJsonSchema(
         {
-            "type": ["boolean", "number", "string", "array", "null"],
+            "type": ["boolean", "number", "string", "object", "array", "null"],
             "maxLength": MAX_TEXT,
-            "items": {"type": ["boolean", "number", "string"], "maxLength": MAX_TEXT},
+            "items": {
+                "type": ["boolean", "number", "string", "object"],
+                "maxLength": MAX_TEXT,
+                **_MARKED,
+            },
             "minItems": 1,
             "maxItems": 1000,
+            **_MARKED,
         }
     ),
 ]
@@ -86,6 +116,7 @@ class Predicate(BaseModel):
 
     `in` takes a list of 1 to 1,000 values, `between` a list of two (both ends included),
     `is_null` and `is_not_null` none. A text value is cast by the database to the column's type.
+    `now-1d`, `today` and the like are times; `{"literal": "today"}` is that text.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -116,3 +147,24 @@ class Predicate(BaseModel):
 
 Predicates = Annotated[tuple[Predicate, ...], Field(max_length=20)]
 """All of them must hold."""
+
+
+def resolve(predicates: Iterable[Predicate], now: datetime) -> tuple[Predicate, ...]:
+    """The predicates with each relative time as the moment it is at `now` (with a time zone).
+
+    Resolving what is resolved changes nothing, so that a request keeps its meaning wherever and
+    whenever it runs.
+    """
+    if now.tzinfo is None:
+        raise ValueError("now needs a time zone")
+    return tuple(
+        predicate.model_copy(update={"value": _resolved(predicate.value, now)})
+        for predicate in predicates
+    )
+
+
+def _resolved(value: Operand | list[Operand] | None, now: datetime) -> Any:
+    if isinstance(value, list):
+        return [_resolved(item, now) for item in value]
+    found = relative(value) if isinstance(value, str) else None
+    return value if found is None else found.at(now)

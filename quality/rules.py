@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
@@ -21,23 +23,18 @@ from quality.catalogue import RULE_TYPES, Arguments, Dimension, RuleType
 from quality.documents import canonical_json, strictly
 from quality.names import Identifier, Owner, RuleName, TableName, Tag, Text
 from quality.predicates import Predicates
+from quality.thresholds import Threshold
 
 Severity = Literal["error", "warn"]
 Kind = Literal["engineering", "business"]
 
 MAX_RULES = 200
-_THRESHOLD = re.compile(r"\s*(=|==|!=|<>|>=|<=|>|<)\s*(\d{1,18})\s*")
+MAX_SAMPLE_ROWS = 100
+_NO_PART_OF_A_VERDICT = (
+    *("owner", "tags", "description", "business_impact", "is_active", "valid_from", "valid_to"),
+)
 
-
-def _threshold(value: str) -> str:
-    match = _THRESHOLD.fullmatch(value)
-    if match is None:
-        raise ValueError('must be an operator and a whole number, such as "> 10"')
-    operator = {"==": "=", "<>": "!="}.get(match[1], match[1])
-    return f"{operator} {int(match[2])}"
-
-
-Threshold = Annotated[str, Field(max_length=40)]
+SomeColumns = Annotated[tuple[Identifier, ...], Field(max_length=32)]
 
 
 class Rule(BaseModel):
@@ -45,7 +42,14 @@ class Rule(BaseModel):
 
     `severity: error` (the default) makes a rule fail where `error_if` holds for the count of
     failing rows, and warn where `warn_if` does; `severity: warn` never looks at `error_if` (dbt's
-    semantics). `where` narrows the rows that the rule looks at.
+    semantics). A threshold in percent is the share of the rows tested that fail. `where` narrows
+    the rows that the rule looks at.
+
+    `group_by` has the rule judged for each group of rows and for all together. `sample_limit` rows
+    that fail are kept with a result (None: as the settings say), with `sample_columns` (none named:
+    the key of the table and the columns of the rule); `mask` names columns whose values never leave
+    the database. A shadow rule is judged and recorded, and is no part of any status, count, score
+    or verdict. Before `valid_from` and from `valid_to` on the rule is no part of the rule set.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,6 +68,15 @@ class Rule(BaseModel):
     tags: tuple[Tag, ...] = Field(default=(), max_length=20)
     description: Annotated[Text, Field(max_length=2000)] = ""
     is_active: bool = True
+    group_by: Annotated[tuple[Identifier, ...], Field(max_length=3)] = ()
+    sample_limit: Annotated[int, Field(ge=0, le=MAX_SAMPLE_ROWS)] | None = None
+    sample_columns: SomeColumns = ()
+    mask: SomeColumns = ()
+    is_shadow: bool = False
+    valid_from: AwareDatetime | None = None
+    valid_to: AwareDatetime | None = None
+    business_impact: Annotated[Text, Field(max_length=2000)] = ""
+    weight: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 1.0
 
     @field_validator("type")
     @classmethod
@@ -88,8 +101,30 @@ class Rule(BaseModel):
 
     @field_validator("warn_if", "error_if")
     @classmethod
-    def _canonical_threshold(cls, value: str) -> str:
-        return _threshold(value)
+    def _counts_rows(cls, value: str, info: ValidationInfo) -> str:
+        entry = RULE_TYPES.get(info.data.get("type", ""))
+        if entry is not None and value.endswith("%") and entry.tested not in ("rows", "values"):
+            raise PydanticCustomError(
+                "threshold_percent",
+                "is a percentage, but type {type} counts no rows; give a whole number",
+                {"type": entry.name},
+            )
+        return value
+
+    @field_validator("group_by", "sample_columns", "mask")
+    @classmethod
+    def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(value)) != len(value):
+            raise PydanticCustomError("column_twice", "names a column twice")
+        return value
+
+    @field_validator("valid_to")
+    @classmethod
+    def _after_the_beginning(cls, value: datetime | None, info: ValidationInfo) -> datetime | None:
+        begins = info.data.get("valid_from")
+        if value is not None and begins is not None and value <= begins:
+            raise PydanticCustomError("not_after_valid_from", "must be later than valid_from")
+        return value
 
     @field_validator("column")
     @classmethod
@@ -129,6 +164,14 @@ class Rule(BaseModel):
         named += self.typed_arguments().columns()
         return [*named, *(predicate.column for predicate in self.where)]
 
+    def is_in_force(self, now: datetime) -> bool:
+        """Whether the rule is active and `now` (with a time zone) lies within its validity."""
+        return (
+            self.is_active
+            and (self.valid_from is None or self.valid_from <= now)
+            and (self.valid_to is None or now < self.valid_to)
+        )
+
     def document(self) -> dict[str, Any]:
         """As stored and shown: every field, defaults included."""
         document = self.model_dump(mode="json")
@@ -140,7 +183,8 @@ class Rule(BaseModel):
 class RuleSet:
     """The active rules of one table on one connection: what a check runs.
 
-    `hash` covers what can change a verdict, so that equal sets share a compiled plan.
+    `hash` covers what can change an outcome, so that equal sets share a compiled plan, and two
+    checks with the same hash and scope may share one run.
     """
 
     connection: str
@@ -150,9 +194,13 @@ class RuleSet:
 
     @property
     def hash(self) -> str:
-        """SHA-256 (hex) of the canonical JSON of table and rules; worked out once."""
+        """SHA-256 (hex) of table and rules, without what only describes them; worked out once."""
         if not self._hash:
-            found = hashlib.sha256(canonical_json(self.document())).hexdigest()
+            document = self.document()
+            for rule in document["rules"]:
+                for field_name in _NO_PART_OF_A_VERDICT:
+                    del rule[field_name]
+            found = hashlib.sha256(canonical_json(document)).hexdigest()
             object.__setattr__(self, "_hash", found)
         return self._hash
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -41,7 +42,16 @@ def test_own_dimension_wins() -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"), [(">10", "> 10"), ("== 5", "= 5"), ("<> 0", "!= 0"), (" >= 007 ", ">= 7")]
+    ("written", "meant"),
+    [
+        (">10", "> 10"),
+        ("== 5", "= 5"),
+        ("<> 0", "!= 0"),
+        (" >= 007 ", ">= 7"),
+        (">5%", "> 5%"),
+        ("<= 0.50 %", "<= 0.5%"),
+        ("> 100.0%", "> 100%"),
+    ],
 )
 def test_threshold_is_stored_canonically(written: str, meant: str) -> None:
     assert rule(error_if=written).error_if == meant
@@ -58,6 +68,11 @@ def test_threshold_is_stored_canonically(written: str, meant: str) -> None:
         ">",
         "> 1e9",
         "> -1",
+        "> 1.5",
+        "> 101%",
+        "> 1%%",
+        "> %",
+        "> 1e1%",
     ],
 )
 def test_threshold_is_an_operator_and_a_number_and_nothing_else(hostile: str) -> None:
@@ -91,6 +106,20 @@ def test_threshold_is_an_operator_and_a_number_and_nothing_else(hostile: str) ->
         ({"where": [{"column": "a", "op": "=", "value": [1]}]}, "where[0]", "value_error"),
         ({"where": [{"column": "a", "op": "like", "value": "x"}]}, "where[0].op", "literal_error"),
         ({"description": "a\x00b"}, "description", "value_error"),
+        ({"group_by": ["a", "b", "c", "d"]}, "group_by", "too_long"),
+        ({"group_by": ["a", "a"]}, "group_by", "column_twice"),
+        ({"group_by": "a"}, "group_by", "tuple_type"),
+        ({"sample_limit": 101}, "sample_limit", "less_than_equal"),
+        ({"sample_limit": -1}, "sample_limit", "greater_than_equal"),
+        ({"mask": ["a\x00"]}, "mask[0]", "value_error"),
+        ({"weight": 0}, "weight", "greater_than"),
+        ({"is_shadow": "yes"}, "is_shadow", "bool_type"),
+        ({"valid_from": "2026-01-01T00:00:00"}, "valid_from", "timezone_aware"),
+        (
+            {"valid_from": "2026-01-02T00:00:00Z", "valid_to": "2026-01-01T00:00:00Z"},
+            "valid_to",
+            "not_after_valid_from",
+        ),
     ],
 )
 def test_wrong_field_is_refused_at_its_path(fields: dict[str, Any], path: str, code: str) -> None:
@@ -126,3 +155,49 @@ def test_hash_changes_with_what_can_change_a_verdict() -> None:
         for found in (rule(), rule(error_if="> 1"), rule(column="other"))
     }
     assert len(hashes) == 6
+
+
+def test_rule_stored_before_there_were_further_fields_is_the_same_rule() -> None:
+    old = {
+        "name": "known",
+        "type": "not_null",
+        "column": "id",
+        "arguments": {},
+        "severity": "error",
+        "warn_if": "!= 0",
+        "error_if": "> 3",
+        "where": [],
+        "dimension": "completeness",
+        "kind": "business",
+        "owner": None,
+        "tags": [],
+        "description": "",
+        "is_active": True,
+    }
+    found = strictly(Rule, old)
+    assert found == rule(name="known", error_if="> 3", kind="business")
+    assert strictly(Rule, found.document()) == found
+
+
+def test_hash_stays_where_only_the_description_changes() -> None:
+    table = TableName("a", "b")
+    described = rule(description="x", owner="ops", tags=["t"], business_impact="none", valid_from=T)
+    assert RuleSet("one", table, (described,)).hash == RuleSet("one", table, (rule(),)).hash
+    for field, value in {"is_shadow": True, "mask": ["id"], "sample_limit": 5, "weight": 2}.items():
+        other = RuleSet("one", table, (rule(**{field: value}),))
+        assert other.hash != RuleSet("one", table, (rule(),)).hash
+
+
+T = "2026-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("day", "is_in_force"), [("2025-12-31", False), ("2026-01-01", True), ("2026-02-01", False)]
+)
+def test_rule_is_in_force_from_valid_from_until_before_valid_to(
+    day: str, is_in_force: bool
+) -> None:
+    found = rule(valid_from=T, valid_to="2026-02-01T00:00:00Z")
+    moment = datetime.fromisoformat(f"{day}T00:00:00+00:00")
+    assert found.is_in_force(moment) is is_in_force
+    assert not rule(is_active=False).is_in_force(moment)

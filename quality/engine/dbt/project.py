@@ -23,6 +23,7 @@ from quality.errors import ConfigurationError
 from quality.names import TableName
 from quality.predicates import Predicate
 from quality.rules import Rule, RuleSet
+from quality.thresholds import limit_of
 
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9 ]")
 _PLAIN_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -187,8 +188,8 @@ def _documented_sources(rule_sets: Sequence[RuleSet]) -> list[dict[str, Any]]:
 
 def _test(rule: Rule, name: str, table: TableName) -> dict[str, Any]:
     arguments = dict(rule.arguments)
-    if "to" in arguments:
-        arguments["to"] = _relation(TableName.parse(arguments["to"]))
+    for argument, other in rule.typed_arguments().tables_by_path().items():
+        arguments[argument] = _relation(TableName.parse(other.name))
     meta = {
         "relation": _relation(table),
         "column": rule.column,
@@ -200,12 +201,17 @@ def _test(rule: Rule, name: str, table: TableName) -> dict[str, Any]:
             "name": name,
             "config": {
                 "severity": rule.severity,
-                "warn_if": rule.warn_if,
-                "error_if": rule.error_if,
+                "warn_if": _counted(rule.warn_if),
+                "error_if": _counted(rule.error_if),
                 "meta": {"stringx": _escaped_json(meta)},
             },
         }
     }
+
+
+def _counted(threshold: str) -> str:
+    """A threshold that dbt knows; what it cannot judge, percentages, the engine judges itself."""
+    return "!= 0" if limit_of(threshold).is_percent else threshold
 
 
 def _relation(table: TableName) -> dict[str, str]:

@@ -12,8 +12,9 @@ import psycopg
 from psycopg import sql
 
 from quality.errors import Unavailable
+from quality.moments import relative
 from quality.names import TableName
-from quality.predicates import Predicate, Scalar
+from quality.predicates import Operand, Predicate
 
 _COLUMNS = """
 select c.oid, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)
@@ -84,7 +85,16 @@ def condition(predicate: Predicate) -> sql.Composable:
     return column + operator + _literal(value if not isinstance(value, list) else None)
 
 
-def _literal(value: Scalar | None) -> sql.Composable:
+def _literal(value: Operand | None) -> sql.Composable:
+    if isinstance(value, dict):
+        ((kind, text),) = value.items()
+        if kind == "literal":
+            return sql.Literal(text)
+        type_ = "date" if kind == "date" else "timestamptz"
+        return sql.SQL(f"{type_} '{text}'")  # checked: digits and signs of ISO 8601
+    moment = relative(value) if isinstance(value, str) else None
+    if moment is not None:
+        return sql.SQL(moment.sql)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return sql.SQL(repr(value))  # bare: psycopg would add a type
     return sql.Literal(value)
