@@ -14,8 +14,10 @@ from sqlalchemy.exc import OperationalError
 
 from api.app import create_app
 from api.checking import Checking
+from api.drafts import Drafts
 from api.metrics import Metrics, StoreCollector
 from api.relay import Relay
+from api.retention import Retention
 from api.server import Server
 from api.services import Services
 from api.store import outbox, results
@@ -83,6 +85,9 @@ def _open(
     """Wire one process; answers the application and what stops it."""
     engine = open_engine(load(EngineSettings))
     metrics = Metrics()
+    slots = BoundedSemaphore(settings.sync_checks)
+    drafts = Drafts(database, engine, settings, slots)
+    retention = Retention(database, settings)
     checking = Checking(
         database,
         statements,
@@ -91,7 +96,7 @@ def _open(
         settings,
         kafka,
         RuleSets(settings.rule_sets_kept),
-        BoundedSemaphore(settings.sync_checks),
+        slots,
     )
 
     def verdicts() -> list[dict[str, Any]]:
@@ -106,14 +111,16 @@ def _open(
     relay = Relay(database, settings, kafka, checking.requeue_overdue)
     if kafka.bootstrap_servers:
         relay.start()
+    retention.start()
 
     def close() -> None:
+        retention.stop()
         if kafka.bootstrap_servers:
             relay.stop()
         engine.close()
         database.dispose()
 
-    return create_app(Services(settings, database, engine, metrics, checking)), close
+    return create_app(Services(settings, database, engine, metrics, checking, drafts)), close
 
 
 if __name__ == "__main__":

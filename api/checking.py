@@ -1,4 +1,4 @@
-"""Checks and rule changes as use cases: the database, the engine and the outbox together."""
+"""Checks as use cases: the database, the engine and the outbox together."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ from typing import Any
 from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.drafts import busy
 from api.metrics import Metrics
-from api.store import checks, claims, outbox, outcomes, results, tables
+from api.store import checks, claims, leases, outbox, outcomes, results
 from api.store.checks import Request
-from api.store.claims import Claim, Lease
+from api.store.leases import Claim, Lease
 from api.store.outcomes import Finished, Stored
 from api.store.rule_sets import RuleSets
 from quality.checks import CheckOutcome, failed_outcome
 from quality.engine import Engine, EngineBusy
-from quality.errors import Fault, InvalidInput, StringXError, Unavailable
+from quality.errors import StringXError, Unavailable
 from quality.logs import bind_correlation, get_logger
-from quality.rules import Rule, RuleSet
+from quality.predicates import Predicate
+from quality.rules import RuleSet
 from quality.settings import ApiSettings, KafkaSettings
 
 log = get_logger(__name__)
@@ -55,7 +57,7 @@ class Checking:
         """
         bind_correlation(request.id)
         if not self.slots.acquire(timeout=self.settings.sync_wait_s):
-            raise _busy()
+            raise busy()
         limit_s = self.settings.sync_time_limit_s
         if request.body.deadline_ms is not None:
             limit_s = min(limit_s, request.body.deadline_ms / 1000)
@@ -67,11 +69,11 @@ class Checking:
                 raise claim.error
             if claim.outcome != "claimed" or claim.rule_set is None:
                 return self.show(request.id)
-            outcome = self._run(request, claim.rule_set, limit_s)
+            outcome = self._run(claim.rule_set, claim.scope, limit_s)
             if outcome.error_code == EngineBusy.code:  # it never got its turn: no verdict
                 with self.database.begin() as db:
-                    claims.release(db, [(request.id, claim.fence)])
-                raise _busy()
+                    leases.release(db, [(request.id, claim.fence)])
+                raise busy()
             finished = Finished(request.id, claim.fence, outcome)
             with self.statements.connect() as db:
                 [stored] = outcomes.store(db, [finished])
@@ -121,7 +123,7 @@ class Checking:
                 taken |= dict(zip(rest, found, strict=True))
         except SQLAlchemyError:  # who asked never hears of those that were taken
             with suppress(SQLAlchemyError), self.statements.connect() as db:
-                claims.release(db, [(claim.id, claim.fence) for claim in taken.values()])
+                leases.release(db, [(claim.id, claim.fence) for claim in taken.values()])
             raise
         answers = [taken[place] for place in range(len(requests))]
         for claim in answers:
@@ -155,16 +157,6 @@ class Checking:
         value = json.dumps(document, ensure_ascii=False)
         outbox.add(db, self.kafka.request_topic, document["table"], value, headers)
 
-    def validate_rules(self, table_id: int, rules: list[Rule], paths: list[str]) -> None:
-        """Refuse rules that dbt or the target would: InvalidInput, its faults at `paths`."""
-        with self.database.connect() as db:
-            rule_set = tables.rule_set(db, table_id, rules)
-        try:
-            self.engine.compile(rule_set)
-        except InvalidInput as error:
-            faults = [_moved(fault, paths) for fault in error.faults]
-            raise InvalidInput(str(error), code=error.code, faults=faults) from None
-
     def _count(self, answers: list[Stored], finished: list[Finished]) -> None:
         for stored, one in zip(answers, finished, strict=True):
             if stored.result != "stored":
@@ -180,28 +172,13 @@ class Checking:
                 error_code=outcome.error_code,
             )
 
-    def _run(self, request: Request, rule_set: RuleSet, limit_s: float) -> CheckOutcome:
+    def _run(self, rule_set: RuleSet, scope: tuple[Predicate, ...], limit_s: float) -> CheckOutcome:
         started_at = datetime.now(UTC)
         try:
-            return self.engine.run(rule_set, request.body.scope, time_limit_s=limit_s)
+            return self.engine.run(rule_set, scope, time_limit_s=limit_s)
         except StringXError as error:
             code, message = error.code, str(error)
         except Exception:  # a claimed check must end: its lease would only hide the fault
             log.exception("engine_failed")
             code, message = "engine", "the engine failed; the service's log has the details"
         return failed_outcome(rule_set.hash, code, message, started_at, datetime.now(UTC))
-
-
-def _busy() -> Unavailable:
-    return Unavailable(
-        "too many synchronous checks run; try again, or use mode async", code=EngineBusy.code
-    )
-
-
-def _moved(fault: Fault, paths: list[str]) -> Fault:
-    """From `rules[2].column` of the compiled set to the place in the document that came in."""
-    for place, path in enumerate(paths):
-        prefix = f"rules[{place}]"
-        if fault.path == prefix or fault.path.startswith(prefix + "."):
-            return Fault((path + fault.path[len(prefix) :]).lstrip("."), fault.code, fault.message)
-    return fault

@@ -57,7 +57,13 @@ class Metrics:
         )
         self.rule_results = Counter(
             "stringx_rule_results",
-            "Results of rules that were stored",
+            "Results of rules that were stored, shadow rules left out",
+            ("status", "dimension", "severity"),
+            registry=self.registry,
+        )
+        self.shadow_results = Counter(
+            "stringx_shadow_results",
+            "Results of shadow rules that were stored",
             ("status", "dimension", "severity"),
             registry=self.registry,
         )
@@ -67,10 +73,12 @@ class Metrics:
         self.checks.labels(outcome.status, source).inc()
         self.check_seconds.labels(source).observe(outcome.duration_ms / 1000)
         judged = Counts(
-            (result.status, result.dimension, result.severity) for result in outcome.results
+            (result.is_shadow, result.status, result.dimension, result.severity)
+            for result in outcome.results
         )
-        for labels, count in judged.items():
-            self.rule_results.labels(*labels).inc(count)
+        for (is_shadow, *labels), count in judged.items():
+            counter = self.shadow_results if is_shadow else self.rule_results
+            counter.labels(*labels).inc(count)
 
 
 class StoreCollector(Collector):

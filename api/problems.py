@@ -23,14 +23,6 @@ from quality.logs import get_logger
 
 log = get_logger(__name__)
 
-_STATUS: dict[type[StringXError], int] = {
-    MalformedDocument: 400,
-    InvalidInput: 422,
-    NotFound: 404,
-    Conflict: 409,
-    Unavailable: 503,
-    EngineError: 503,
-}
 _HTTP_CODES = {
     400: "bad_request",
     401: "unauthenticated",
@@ -47,6 +39,23 @@ class Unauthenticated(StringXError):
     """No token, or not the right one: one text for all cases, so that nothing can be guessed."""
 
     code = "unauthenticated"
+
+
+class Forbidden(StringXError):
+    """Something that the operator has not allowed."""
+
+    code = "forbidden"
+
+
+_STATUS: dict[type[StringXError], int] = {
+    MalformedDocument: 400,
+    InvalidInput: 422,
+    NotFound: 404,
+    Conflict: 409,
+    Unavailable: 503,
+    EngineError: 503,
+    Forbidden: 403,
+}
 
 
 def problem(

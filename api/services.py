@@ -9,6 +9,7 @@ from flask import current_app
 from sqlalchemy import Engine as Database
 
 from api.checking import Checking
+from api.drafts import Drafts
 from api.metrics import Metrics
 from quality.engine import Engine
 from quality.settings import ApiSettings
@@ -25,6 +26,7 @@ class Services:
     engine: Engine
     metrics: Metrics
     checking: Checking
+    drafts: Drafts
 
 
 def attach(app: Any, attached: Services) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field, RootModel
 
 from quality.catalogue import Dimension
-from quality.checks import CheckState, CheckStatus, Measure, RulePath, RuleStatus
+from quality.catalogue.types import Category, Tested
+from quality.checks import (
+    CheckState,
+    CheckStatus,
+    Group,
+    Measure,
+    RulePath,
+    RuleResult,
+    RuleStatus,
+    Sample,
+)
 from quality.rules import Kind, Rule, Severity
 
 
@@ -38,6 +48,7 @@ class TableView(BaseModel):
     description: str
     rules: int
     active_rules: int
+    rules_version: int = Field(description="0 where no rule was ever written")
     last_check_id: str | None
     last_status: CheckStatus | None
     last_finished_at: AwareDatetime | None
@@ -67,13 +78,121 @@ class RulePage(BaseModel):
     next_cursor: str | None
 
 
+class RuleSetView(BaseModel):
+    """The whole rule set as it is now, and the number of its version."""
+
+    items: list[RuleView]
+    rules_version: int
+
+
+class FieldDifference(BaseModel):
+    before: Any
+    after: Any
+
+
+class ChangedRule(BaseModel):
+    name: str
+    fields: dict[str, FieldDifference]
+
+
+class RuleDifference(BaseModel):
+    """What differs between two rule sets; rules of the same name are the same rule."""
+
+    added: list[Rule]
+    removed: list[Rule]
+    changed: list[ChangedRule]
+
+
+class ReplacedView(RootModel[RuleSetView | RuleDifference]):
+    """The rule set as it is now or, with `plan=true`, what would change."""
+
+
+class VersionHead(BaseModel):
+    number: int
+    hash: str = Field(description="the same for the same rules")
+    author: str | None
+    reason: str | None
+    created_at: AwareDatetime
+
+
+class VersionSummary(VersionHead):
+    """A version of a table's rules, without them."""
+
+    rules: int = Field(description="how many")
+
+
+class VersionPage(BaseModel):
+    """Versions of a table's rules, newest first."""
+
+    items: list[VersionSummary]
+    next_cursor: str | None
+
+
+class VersionView(VersionHead):
+    """A version of a table's rules."""
+
+    rules: list[Rule]
+
+
+class VerdictChange(BaseModel):
+    """A change of a table's verdict by a whole check."""
+
+    id: int
+    check_id: str
+    at: AwareDatetime
+    before: CheckStatus
+    after: CheckStatus
+    cause: Literal["data", "rules", "scope", "error"] = Field(
+        description="what differs from the check before: the rules, only the rows that they look at"
+        " (`where`), or, with the same rules, the data; error: one of both could not be made"
+    )
+    before_check_id: str | None
+    before_at: AwareDatetime | None
+    before_version: int | None
+    after_version: int | None
+    diff: RuleDifference | None = Field(description="of the rules in force, where they differ")
+
+
+class VerdictChangePage(BaseModel):
+    """Changes of a table's verdict, newest first."""
+
+    items: list[VerdictChange]
+    next_cursor: str | None
+
+
+class Estimate(BaseModel):
+    """What the target's planner expects a check to cost."""
+
+    rows: float
+    bytes: float
+    cost: float
+
+
+class DryRun(BaseModel):
+    """What the rules would find; `status` is null where only the estimate was asked for."""
+
+    estimate: Estimate | None
+    scope: list[dict[str, Any]]
+    status: CheckStatus | None
+    score: float | None
+    counts: dict[str, int]
+    error_code: str | None
+    error: str | None
+    results: list[RuleResult]
+
+
 class RuleTypeView(BaseModel):
     """A rule type: what it means, what it takes, and an example to start from."""
 
     name: str
     dimension: Dimension
+    category: Category = Field(description="how it asks the database")
     summary: str
     takes_column: bool
+    tested: Tested = Field(description="the denominator of percentages")
+    nulls: str
+    empty_table: str
+    aliases: list[str] = Field(description="names elsewhere, understood here")
     arguments: dict[str, Any] = Field(description="JSON Schema of `arguments`")
     example: dict[str, Any]
 
@@ -106,6 +225,12 @@ class ResultView(BaseModel):
     duration_ms: float
     message: str | None
     sql: str | None
+    groups: list[Group] = Field(description="of a rule with `group_by`, the worst first")
+    groups_left_out: int
+    is_shadow: bool
+    weight: float
+    rules_version: int | None
+    rule_set_hash: str | None
     finished_at: AwareDatetime
 
 
@@ -121,6 +246,18 @@ class HistoryPage(BaseModel):
 
     items: list[HistoryView]
     next_cursor: str | None
+
+
+class RuleSample(Sample):
+    """Some rows that failed a rule, and the SQL that shows them again."""
+
+    rule: str
+
+
+class SampleList(BaseModel):
+    """Samples of a check, in the order of its rules."""
+
+    items: list[RuleSample]
 
 
 class CheckSummary(BaseModel):
@@ -142,6 +279,8 @@ class CheckSummary(BaseModel):
     counts: dict[str, int]
     failing_rows: int
     rule_set_hash: str | None
+    rules_version: int | None = Field(description="of the table's rules, when it was claimed")
+    scope: list[dict[str, Any]] = Field(description="with relative times resolved")
     error_code: str | None
     error: str | None
 

@@ -117,6 +117,9 @@ class ApiSettings(ProcessSettings):
     sweep_interval_s: Seconds = 30.0
     requeue_after_s: Seconds = 600.0
     metrics_tables: Annotated[int, Field(ge=1, le=10_000)] = 500
+    custom_sql: bool = Field(default=False, description="rules may be of types that take SQL")
+    sample_retention_days: Annotated[int, Field(ge=1, le=3650)] = 7
+    retention_interval_s: Seconds = 600.0
 
 
 class ConsumerSettings(ProcessSettings):

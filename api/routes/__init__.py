@@ -1,11 +1,14 @@
 """The routes: each takes its input apart, calls one thing, and puts the answer together."""
 
-from api.routes import checks, connections, rules, tables, work
+from api.routes import catalogue, checks, connections, drafts, rules, tables, versions, work
 
 GROUPS = [
     connections.operations,
     tables.operations,
     rules.operations,
+    versions.operations,
+    drafts.operations,
+    catalogue.operations,
     checks.operations,
     work.operations,
 ]

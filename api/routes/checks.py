@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 from api import views
 from api.operations import Answer, Operations, PageQuery
 from api.services import services
-from api.store import results
+from api.store import results, samples
 from api.store.checks import Request
 from quality.catalogue import Dimension
 from quality.checks import CheckRequest, CheckState, CheckStatus, RuleStatus
@@ -65,6 +65,7 @@ class ResultQuery(PageQuery):
     status: RuleStatus | None = None
     dimension: Dimension | None = None
     kind: Kind | None = None
+    shadow: bool | None = Field(default=None, description="only shadow rules, or none of them")
     since: Moment | None = None
     until: Moment | None = None
 
@@ -93,9 +94,14 @@ def create_check(body: CheckBody) -> Answer:
 @add("GET", "/checks/<check_id>", answers={200: views.CheckView})
 def get_check(check_id: str) -> Answer:
     """Read a check: where it stands and, once finished, its verdict and results."""
-    if not _REQUEST_ID.fullmatch(check_id):
-        raise NotFound("there is no check of that id", code="check_unknown")
-    return Answer(services().checking.show(check_id))
+    return Answer(services().checking.show(_known_id(check_id)))
+
+
+@add("GET", "/checks/<check_id>/samples", answers={200: views.SampleList})
+def list_samples(check_id: str) -> Answer:
+    """The samples of failing rows that the rules of a check kept, while they are kept."""
+    with services().database.connect() as db:
+        return Answer({"items": samples.of_check(db, _known_id(check_id))})
 
 
 @add("GET", "/checks", query=CheckQuery, answers={200: views.CheckPage})
@@ -112,6 +118,13 @@ def list_results(query: ResultQuery) -> Answer:
     with services().database.connect() as db:
         page = results.results_page(db, **_page_arguments(query))
     return Answer({"items": page.items, "next_cursor": page.next_cursor})
+
+
+def _known_id(check_id: str) -> str:
+    """The id, or NotFound where no check could have it."""
+    if not _REQUEST_ID.fullmatch(check_id):
+        raise NotFound("there is no check of that id", code="check_unknown")
+    return check_id
 
 
 def _check_id(asked: CheckRequest) -> str:

@@ -1,20 +1,20 @@
-"""Rules of a table, and the catalogue of rule types."""
+"""Rules of a table. Every change makes a version, whose author and reason the query may say."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from api import views
-from api.operations import Answer, Body, Operations, PageQuery
+from api.operations import Answer, Body, Operations, PageQuery, Query
 from api.routes.tables import known_id
 from api.services import services
-from api.store import tables
-from quality.catalogue import RULE_TYPES, Dimension
+from api.store import rules, versions
+from quality.catalogue import Dimension
 from quality.documents import strictly
 from quality.errors import Conflict, NotFound, invalid_input
-from quality.names import Owner
+from quality.names import Owner, Text
 from quality.rules import MAX_RULES, Kind, Rule
 
 operations = Operations("rules", __name__)
@@ -49,12 +49,18 @@ class RuleQuery(PageQuery):
     severity: Literal["error", "warn"] | None = None
     owner: Owner | None = None
     is_active: bool | None = None
+    is_shadow: bool | None = None
 
 
-class RuleSetView(BaseModel):
-    """The whole rule set as it is now."""
+class Signature(Query):
+    """Who changes the rules, and why: kept with the version that the change makes."""
 
-    items: list[views.RuleView]
+    author: Owner | None = None
+    reason: Annotated[Text, Field(max_length=2000)] | None = None
+
+
+class ReplaceQuery(Signature):
+    plan: bool = Field(default=False, description="answer the difference, and change nothing")
 
 
 @add("GET", "/tables/<int:table_id>/rules", query=RuleQuery, answers={200: views.RulePage})
@@ -62,7 +68,7 @@ def list_rules(table_id: int, query: RuleQuery) -> Answer:
     """List the rules of a table."""
     filters = query.model_dump(exclude={"limit", "cursor"})
     with services().database.connect() as db:
-        page = tables.rules_page(
+        page = rules.page(
             db, known_id(table_id), limit=query.limit, cursor=query.cursor, filters=filters
         )
     return Answer({"items": page.items, "next_cursor": page.next_cursor})
@@ -72,30 +78,37 @@ def list_rules(table_id: int, query: RuleQuery) -> Answer:
     "PUT",
     "/tables/<int:table_id>/rules",
     body=RuleSetBody,
+    query=ReplaceQuery,
     takes_yaml=True,
-    answers={200: RuleSetView},
+    answers={200: views.ReplacedView},
 )
-def replace_rules(table_id: int, body: RuleSetBody) -> Answer:
+def replace_rules(table_id: int, body: RuleSetBody, query: ReplaceQuery) -> Answer:
     """Replace the whole rule set of a table; all of it is valid and stored, or nothing is."""
-    rules = list(body.rules)
-    paths = [f"rules[{place}]" for place in range(len(rules))]
-    services().checking.validate_rules(known_id(table_id), rules, paths)
+    new = list(body.rules)
+    paths = [f"rules[{place}]" for place in range(len(new))]
+    services().drafts.validate(known_id(table_id), new, paths)
+    if query.plan:
+        return Answer(services().drafts.plan(table_id, new))
     with services().database.begin() as db:
-        return Answer({"items": tables.replace_rules(db, table_id, rules)})
+        versions.sign(db, query.author, query.reason)
+        items = rules.replace(db, table_id, new)
+        return Answer({"items": items, "rules_version": versions.settle(db, table_id)})
 
 
 @add(
     "POST",
     "/tables/<int:table_id>/rules",
     body=Rule,
+    query=Signature,
     answers={201: views.RuleView},
     problems=(409,),
 )
-def add_rule(table_id: int, body: Rule) -> Answer:
+def add_rule(table_id: int, body: Rule, query: Signature) -> Answer:
     """Add a rule to a table."""
-    services().checking.validate_rules(known_id(table_id), [body], [""])
+    services().drafts.validate(known_id(table_id), [body], [""])
     with services().database.begin() as db:
-        row = tables.add_rule(db, table_id, body)
+        versions.sign(db, query.author, query.reason)
+        row = rules.add(db, table_id, body)
     return Answer(row, 201, {"Location": f"/api/v1/tables/{table_id}/rules/{row['name']}"})
 
 
@@ -103,65 +116,48 @@ def add_rule(table_id: int, body: Rule) -> Answer:
 def get_rule(table_id: int, name: str) -> Answer:
     """Read a rule."""
     with services().database.connect() as db:
-        return Answer(tables.rule_of(db, known_id(table_id), _plain(name)))
+        return Answer(rules.one(db, known_id(table_id), _plain(name)))
 
 
 @add(
     "PATCH",
     "/tables/<int:table_id>/rules/<name>",
     body=RuleChange,
+    query=Signature,
     answers={200: views.RuleView},
     problems=(409,),
 )
-def change_rule(table_id: int, name: str, body: RuleChange) -> Answer:
+def change_rule(table_id: int, name: str, body: RuleChange, query: Signature) -> Answer:
     """Change fields of a rule, or switch it on and off with `is_active`."""
     for _ in range(_MERGE_ATTEMPTS):
         with services().database.connect() as db:
-            stored = tables.rule_of(db, known_id(table_id), _plain(name))
-        document = {field: stored[field] for field in Rule.model_fields} | (body.model_extra or {})
+            stored = rules.one(db, known_id(table_id), _plain(name))
+        document = rules.definition(stored) | (body.model_extra or {})
         try:
             changed = strictly(Rule, document)
         except ValidationError as error:
             raise invalid_input(error, "the rule") from None
         if changed.model_dump(exclude={"is_active"}) != _definition(stored):
-            services().checking.validate_rules(table_id, [changed], [""])
+            services().drafts.validate(table_id, [changed], [""])
         with services().database.begin() as db:
-            row = tables.change_rule(db, table_id, name, changed, seen=stored["updated_at"])
+            versions.sign(db, query.author, query.reason)
+            row = rules.change(db, table_id, name, changed, seen=stored["updated_at"])
         if row is not None:
             return Answer(row)
     raise Conflict("the rule is being changed by others; try again", code="changed_meanwhile")
 
 
-@add("DELETE", "/tables/<int:table_id>/rules/<name>", answers={204: None})
-def delete_rule(table_id: int, name: str) -> Answer:
+@add("DELETE", "/tables/<int:table_id>/rules/<name>", query=Signature, answers={204: None})
+def delete_rule(table_id: int, name: str, query: Signature) -> Answer:
     """Delete a rule; its results stay."""
     with services().database.begin() as db:
-        tables.remove_rule(db, known_id(table_id), _plain(name))
+        versions.sign(db, query.author, query.reason)
+        rules.remove(db, known_id(table_id), _plain(name))
     return Answer(status=204)
 
 
-@add("GET", "/rule-types", answers={200: views.RuleTypeList})
-def list_rule_types() -> Answer:
-    """The catalogue of rule types with the JSON Schema of their arguments."""
-    return Answer(
-        {
-            "items": [
-                {
-                    "name": entry.name,
-                    "dimension": entry.dimension,
-                    "summary": entry.summary,
-                    "takes_column": entry.takes_column,
-                    "arguments": entry.arguments.model_json_schema(),
-                    "example": entry.example,
-                }
-                for entry in RULE_TYPES.values()
-            ]
-        }
-    )
-
-
 def _definition(stored: dict[str, Any]) -> dict[str, Any]:
-    rule = strictly(Rule, {field: stored[field] for field in Rule.model_fields})
+    rule = strictly(Rule, rules.definition(stored))
     return rule.model_dump(exclude={"is_active"})
 
 

@@ -9,9 +9,9 @@ from pydantic import Field
 from api import views
 from api.operations import Answer, Body, Operations
 from api.services import services
-from api.store import claims
+from api.store import leases
 from api.store.checks import Request
-from api.store.claims import Claim
+from api.store.leases import Claim
 from api.store.outcomes import Finished
 from quality.checks import CheckOutcome, CheckRequest
 from quality.names import RequestId, Text
@@ -89,7 +89,7 @@ def renew_claims(body: ClaimReferences) -> Answer:
     """Extend the leases of claims in hand; what is not answered is no longer the caller's."""
     lease_s = services().settings.lease_s
     with services().database.begin() as db:
-        renewed = claims.renew(db, [(claim.id, claim.fence) for claim in body.claims], lease_s)
+        renewed = leases.renew(db, [(claim.id, claim.fence) for claim in body.claims], lease_s)
     return Answer({"renewed": sorted(renewed), "lease_s": lease_s})
 
 
@@ -105,7 +105,7 @@ def post_outcomes(body: OutcomeBody) -> Answer:
 def release_claims(body: ClaimReferences) -> Answer:
     """Give claims back without a result, for another worker to take."""
     with services().database.begin() as db:
-        released = claims.release(db, [(claim.id, claim.fence) for claim in body.claims])
+        released = leases.release(db, [(claim.id, claim.fence) for claim in body.claims])
     return Answer({"released": released})
 
 
@@ -118,7 +118,7 @@ def _described(claim: Claim, request: Request, lease_s: float) -> dict[str, Any]
             "lease_s": lease_s,
             "time_limit_s": None if limit is None else limit / 1000,
             "rule_set_hash": claim.rule_set.hash,
-            "scope": [predicate.document() for predicate in request.body.scope],
+            "scope": [predicate.document() for predicate in claim.scope],
         }
     if claim.status is not None:
         described["status"] = claim.status

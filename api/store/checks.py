@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, null, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from api.store.rule_sets import RuleSets
 from api.store.schema import check_run
 from quality.checks import CheckRequest
+from quality.documents import strictly
 from quality.errors import Conflict, StringXError
+from quality.predicates import Predicate, resolve
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,12 @@ def receive(db: Connection, request: Request, rule_sets: RuleSets, source: str) 
     Raises NotFound for a table or connection that is not configured, InvalidInput for a rule that
     the table has not, and Conflict where the id was used for something else.
     """
-    [subject] = rule_sets.subjects(db, [request.body]).values()
+    subjects, now = rule_sets.subjects(db, [request.body])
+    [subject] = subjects.values()
     if isinstance(subject, StringXError):
         raise subject
-    subject.rule_set(request.body.select)
+    chosen = subject.chosen(request.body.select, now)
+    scope = [predicate.document() for predicate in resolve(request.body.scope, now)]
     statement = (
         insert(check_run)
         .values(
@@ -49,6 +53,9 @@ def receive(db: Connection, request: Request, rule_sets: RuleSets, source: str) 
             payload_hash=request.body.payload_hash,
             source=source,
             traceparent=request.traceparent,
+            scope=scope or null(),
+            rules_version=chosen.version,
+            rule_set_hash=chosen.rule_set.hash,
         )
         .on_conflict_do_nothing(index_elements=["id"])
         .returning(check_run.c.id)
@@ -86,6 +93,11 @@ def overdue(db: Connection, *, requeue_after_s: float, limit: int = 500) -> list
         {"requeue_after_s": requeue_after_s, "limit": limit},
     )
     return [row.request for row in rows]
+
+
+def predicates_of(stored: list[dict[str, Any]]) -> tuple[Predicate, ...]:
+    """A scope as it was stored."""
+    return tuple(strictly(Predicate, document) for document in stored)
 
 
 def id_reused(check_id: str) -> Conflict:

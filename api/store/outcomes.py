@@ -7,8 +7,10 @@ and then tables in the order of theirs, so that batches cannot deadlock.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
@@ -18,7 +20,8 @@ from quality.checks import CheckOutcome, RuleResult
 _RESULTS: TypeAdapter[tuple[RuleResult, ...]] = TypeAdapter(tuple[RuleResult, ...])
 
 # One statement is one transaction and one round trip. A row that another transaction changed while
-# we waited for its lock is seen by `held` as it is then, so nothing is finished twice.
+# we waited for its lock is seen by `held` as it is then, so nothing is finished twice; and so does
+# `tables`, so that of each change of a verdict it is known what it was before.
 _STORE = text(
     """
     with item as materialized (
@@ -27,11 +30,12 @@ _STORE = text(
             finished_at timestamptz, duration_ms float8, counts jsonb, failing_rows bigint,
             error_code text, error text, results jsonb)
     ), held as materialized (
-        select id, state, fence, table_id, source,
+        select id, state, fence, table_id, source, rules_version, rules_hash, where_hash,
             request ?| array['select', 'scope'] as is_narrowed
         from check_run where id = any(cast(:ids as text[])) order by id for update
     ), fresh as materialized (
-        select i.*, h.table_id, h.is_narrowed from item i
+        select i.*, h.table_id, h.is_narrowed, h.rules_version, h.rules_hash, h.where_hash
+        from item i
         join held h on h.id = i.id and h.fence = i.fence and h.state <> 'finished'
     ), finished as (
         update check_run c set state = 'finished', status = i.status, lease_until = null,
@@ -42,28 +46,51 @@ _STORE = text(
     ), judged as (
         insert into rule_result (check_id, table_id, finished_at, position, rule, type, column_name,
             dimension, kind, severity, status, failures, failing_rows, rows_tested, rows_estimated,
-            measured, path, proof, duration_ms, message, sql)
+            measured, path, proof, duration_ms, message, sql, groups, groups_left_out, is_shadow,
+            weight)
         select i.id, i.table_id, i.finished_at, r.place - 1, r.rule, r.type, r.column_name,
             r.dimension, r.kind, r.severity, r.status, r.failures, r.failing_rows, r.rows_tested,
-            r.rows_estimated, r.measured, r.path, r.proof, r.duration_ms, r.message, r.sql
+            r.rows_estimated, r.measured, r.path, r.proof, r.duration_ms, r.message, r.sql,
+            r.groups, r.groups_left_out, r.is_shadow, r.weight
         from fresh i cross join lateral rows from (jsonb_to_recordset(i.results) as (rule text,
             type text, "column" text, dimension text, kind text, severity text, status text,
             failures bigint, failing_rows bigint, rows_tested bigint, rows_estimated boolean,
-            measured jsonb, path text, proof text, duration_ms float8, message text, sql text))
+            measured jsonb, path text, proof text, duration_ms float8, message text, sql text,
+            groups jsonb, groups_left_out bigint, is_shadow boolean, weight float8))
             with ordinality as r (rule, type, column_name, dimension, kind, severity, status,
             failures, failing_rows, rows_tested, rows_estimated, measured, path, proof,
-            duration_ms, message, sql, place)
+            duration_ms, message, sql, groups, groups_left_out, is_shadow, weight, place)
+    ), sampled as (
+        insert into rule_sample (check_id, position, rule, columns, rows, sql, is_capped)
+        select i.id, s.position, s.rule, s.columns, s.rows, s.sql, s.is_capped
+        from jsonb_to_recordset(cast(:samples as jsonb)) as s (place integer, position integer,
+            rule text, columns jsonb, rows jsonb, sql text, is_capped boolean)
+        join fresh i on i.place = s.place
     ), newest as materialized (
         -- A check of some rules or some rows says nothing about the table as a whole.
-        select distinct on (table_id) table_id, id, status from fresh
+        select distinct on (table_id) * from fresh
         where table_id is not null and not is_narrowed
         order by table_id, finished_at desc, place desc
     ), tables as materialized (
-        select t.id from monitored_table t where t.id in (select table_id from newest)
-        order by t.id for no key update
+        select * from monitored_table where id in (select table_id from newest)
+        order by id for no key update
+    ), turned as (
+        insert into verdict_change (table_id, check_id, at, before, after, cause, before_check_id,
+            before_at, before_version, after_version)
+        select t.id, n.id, now(), t.last_status, n.status,
+            case
+                when t.last_rules_hash <> n.rules_hash then 'rules'
+                when t.last_where_hash <> n.where_hash then 'scope'
+                when 'error' in (t.last_status, n.status) then 'error'
+                else 'data'
+            end,
+            t.last_check_id, t.last_finished_at, t.last_version, n.rules_version
+        from tables t join newest n on n.table_id = t.id where t.last_status <> n.status
     ), verdicts as (
         update monitored_table t
-        set last_check_id = newest.id, last_status = newest.status, last_finished_at = now()
+        set last_check_id = newest.id, last_status = newest.status, last_finished_at = now(),
+            last_version = newest.rules_version, last_rules_hash = newest.rules_hash,
+            last_where_hash = newest.where_hash
         from tables join newest on newest.table_id = tables.id where t.id = tables.id
     )
     select id, state, fence, source from held
@@ -95,8 +122,13 @@ def store(db: Connection, finished: list[Finished]) -> list[Stored]:
     for place, one in enumerate(finished):
         given.setdefault((one.id, one.fence), (place, one))
     items = ",".join(_item(place, one) for place, one in given.values())
-    ids = list({one.id for one in finished})
-    rows = {row.id: row for row in db.execute(_STORE, {"items": f"[{items}]", "ids": ids})}
+    samples = [sample for place, one in given.values() for sample in _samples(place, one)]
+    values = {
+        "items": f"[{items}]",
+        "samples": json.dumps(samples),
+        "ids": list({one.id for one in finished}),
+    }
+    rows = {row.id: row for row in db.execute(_STORE, values)}
     answers: list[Stored] = []
     stored: set[str] = set()
     for one in finished:
@@ -132,7 +164,15 @@ def _item(place: int, one: Finished) -> str:
             "error": outcome.error,
         }
     )
-    return f'{head[:-1]},"results":{_RESULTS.dump_json(outcome.results).decode()}}}'
+    results = _RESULTS.dump_json(outcome.results, exclude={"__all__": {"sample"}})
+    return f'{head[:-1]},"results":{results.decode()}}}'
+
+
+def _samples(place: int, one: Finished) -> Iterator[dict[str, Any]]:
+    for position, result in enumerate(one.outcome.results):
+        if result.sample is not None:
+            sample = result.sample.model_dump(mode="json")
+            yield {"place": place, "position": position, "rule": result.rule, **sample}
 
 
 def _moment(moment: datetime) -> str:

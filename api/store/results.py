@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, select
 from api.store.paging import Page, fetch_page
 from api.store.schema import check_run, monitored_table, rule_result
 from quality.errors import NotFound
-from quality.scores import score, scores_by_dimension
+from quality.scores import scores_by_dimension, weighted_score
 
 _CHECK_COLUMNS = (
     check_run.c.id,
@@ -30,6 +30,8 @@ _CHECK_COLUMNS = (
     check_run.c.counts,
     check_run.c.failing_rows,
     check_run.c.rule_set_hash,
+    check_run.c.rules_version,
+    check_run.c.scope,
     check_run.c.error_code,
     check_run.c.error,
 )
@@ -54,6 +56,10 @@ _RESULT_COLUMNS = (
     rule_result.c.duration_ms,
     rule_result.c.message,
     rule_result.c.sql,
+    rule_result.c.groups,
+    rule_result.c.groups_left_out,
+    rule_result.c.is_shadow,
+    rule_result.c.weight,
     rule_result.c.finished_at,
 )
 
@@ -68,8 +74,10 @@ def check(db: Connection, check_id: str) -> dict[str, Any]:
         .where(rule_result.c.check_id == check_id)
         .order_by(rule_result.c.position)
     )
-    results = [dict(found) for found in db.execute(query).mappings()]
-    return {**row, "score": score(found["status"] for found in results), "results": results}
+    version = {name: row[name] for name in ("rules_version", "rule_set_hash")}
+    results = [{**found, **version} for found in db.execute(query).mappings()]
+    judged = ((one["status"], one["weight"]) for one in results if not one["is_shadow"])
+    return {**_shown(row), "score": weighted_score(judged), "results": results}
 
 
 def checks_page(
@@ -77,7 +85,7 @@ def checks_page(
     *,
     limit: int,
     cursor: str | None,
-    filters: dict[str, str | None],
+    filters: dict[str, Any],
     since: datetime | None,
     until: datetime | None,
 ) -> Page:
@@ -92,7 +100,8 @@ def checks_page(
     }
     query = _narrowed(query, columns, filters, check_run.c.received_at, since, until)
     keys = [check_run.c.received_at, check_run.c.id]
-    return fetch_page(db, query, keys, limit=limit, cursor=cursor, descending=True)
+    found = fetch_page(db, query, keys, limit=limit, cursor=cursor, descending=True)
+    return Page([_shown(row) for row in found.items], found.next_cursor)
 
 
 def results_page(
@@ -100,13 +109,17 @@ def results_page(
     *,
     limit: int,
     cursor: str | None,
-    filters: dict[str, str | None],
+    filters: dict[str, Any],
     since: datetime | None,
     until: datetime | None,
 ) -> Page:
     """Results of rules over all checks, newest first."""
     query = select(
-        *_RESULT_COLUMNS, check_run.c.connection, check_run.c.table_name.label("table")
+        *_RESULT_COLUMNS,
+        check_run.c.rules_version,
+        check_run.c.rule_set_hash,
+        check_run.c.connection,
+        check_run.c.table_name.label("table"),
     ).join(check_run, check_run.c.id == rule_result.c.check_id)
     columns = {
         "table": check_run.c.table_name,
@@ -116,6 +129,7 @@ def results_page(
         "status": rule_result.c.status,
         "dimension": rule_result.c.dimension,
         "kind": rule_result.c.kind,
+        "shadow": rule_result.c.is_shadow,
     }
     query = _narrowed(query, columns, filters, rule_result.c.finished_at, since, until)
     return fetch_page(db, query, [rule_result.c.id], limit=limit, cursor=cursor, descending=True)
@@ -136,13 +150,19 @@ def latest_verdicts(db: Connection, limit: int) -> list[dict[str, Any]]:
         .limit(limit)
     ).mappings()
     verdicts = [dict(row) for row in rows]
-    judged: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    judged: dict[str, list[tuple[str, str, float]]] = defaultdict(list)
     for row in db.execute(
-        select(rule_result.c.check_id, rule_result.c.dimension, rule_result.c.status).where(
-            rule_result.c.check_id.in_([verdict["last_check_id"] for verdict in verdicts])
+        select(
+            rule_result.c.check_id,
+            rule_result.c.dimension,
+            rule_result.c.status,
+            rule_result.c.weight,
+        ).where(
+            rule_result.c.check_id.in_([verdict["last_check_id"] for verdict in verdicts]),
+            rule_result.c.is_shadow.is_(False),
         )
     ):
-        judged[row.check_id].append((row.dimension, row.status))
+        judged[row.check_id].append((row.dimension, row.status, row.weight))
     for verdict in verdicts:
         verdict["scores"] = scores_by_dimension(judged[verdict["last_check_id"]])
     return verdicts
@@ -151,7 +171,7 @@ def latest_verdicts(db: Connection, limit: int) -> list[dict[str, Any]]:
 def _narrowed(
     query: Select[Any],
     columns: dict[str, Any],
-    filters: dict[str, str | None],
+    filters: dict[str, Any],
     moment: Any,
     since: datetime | None,
     until: datetime | None,
@@ -164,3 +184,9 @@ def _narrowed(
     if until is not None:
         query = query.where(moment < until)
     return query
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    """With the scope as it was resolved; one without relative times is as it was asked."""
+    scope = row["scope"] if row["scope"] is not None else row["request"].get("scope", [])
+    return {**row, "scope": scope}

@@ -1,21 +1,27 @@
 """The rule sets that checks run, kept in memory for as long as they stand.
 
 A table's `rules_version` is renewed in the transaction of every change of its rules, so rules that
-were read together with a version are the table's for as long as it shows that version.
+were read together with a version are the table's for as long as it shows that version. What is in
+force changes with time as well, where rules have a validity: each set says from when to when it is
+the right one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Connection, text
 
 from quality.checks import CheckRequest, Selection
-from quality.documents import strictly
+from quality.documents import canonical_json, strictly
 from quality.errors import Fault, InvalidInput, NotFound, StringXError
 from quality.names import TableName
 from quality.rules import Rule, RuleSet
@@ -28,7 +34,8 @@ _SELECTIONS = 50
 
 _TABLES = text(
     """
-    select asked.connection, asked.name, t.id, cast(t.rules_version as text) as version, c.target
+    select asked.connection, asked.name, t.id, cast(t.rules_version as text) as version, c.target,
+        now() as moment
     from unnest(cast(:connections as text[]), cast(:names as text[])) as asked (connection, name)
     left join connection c on c.name = asked.connection
     left join monitored_table t on t.connection = asked.connection and t.name = asked.name
@@ -37,11 +44,50 @@ _TABLES = text(
 # One statement, so that rules and version are of one moment.
 _RULES = text(
     """
-    select t.id, cast(t.rules_version as text) as version, r.name, r.is_active, r.definition
+    select t.id, cast(t.rules_version as text) as version, t.version_number, r.name, r.is_active,
+        r.definition
     from monitored_table t left join rule r on r.table_id = t.id
     where t.id = any(cast(:ids as bigint[])) order by t.id, r.id
     """
 )
+
+
+_JUDGING = {
+    *("type", "column", "arguments", "severity", "warn_if", "error_if", "group_by"),
+}
+"""Fields of a rule that decide, with `where` and the data, what comes out."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What a check runs, the version of the table's rules that it is of, and for how long it holds.
+
+    `begins` and `ends` are None where it has held, or will hold, for as long as the version does.
+    """
+
+    rule_set: RuleSet
+    version: int
+    begins: datetime | None = None
+    ends: datetime | None = None
+
+    @cached_property
+    def rules_hash(self) -> str:
+        """Of what decides the verdict, but for the rows that the rules look at."""
+        return _hash(rule.model_dump(mode="json", include=_JUDGING) for rule in self._judging())
+
+    @cached_property
+    def where_hash(self) -> str:
+        """Of the rows that the rules look at."""
+        return _hash(
+            {
+                **rule.model_dump(mode="json", include=_JUDGING),
+                "where": [predicate.document() for predicate in rule.where],
+            }
+            for rule in self._judging()
+        )
+
+    def _judging(self) -> Iterable[Rule]:
+        return (rule for rule in self.rule_set.rules if not rule.is_shadow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,36 +96,44 @@ class Subject:
 
     table_id: int
     version: str
+    number: int
+    """Of the version of its rules, for people."""
     table: TableName
     target: str
     names: frozenset[str]
     """Of all its rules, active or not."""
     rules: tuple[Rule, ...]
     """The active ones, in the order in which they were written."""
-    _chosen: dict[Selection, RuleSet] = field(default_factory=dict)
+    moments: tuple[datetime, ...] = ()
+    """When a rule comes into force or goes out of it, in order."""
+    _chosen: dict[tuple[Selection, int], Chosen] = field(default_factory=dict)
 
     def stands(self, seen: tuple[int, str, str]) -> bool:
         """Whether the database shows the same: table id, version and target."""
         return seen == (self.table_id, self.version, self.target)
 
-    def rule_set(self, select: Selection) -> RuleSet:
-        """What a check of that selection runs.
+    def chosen(self, select: Selection, now: datetime) -> Chosen:
+        """What a check of that selection runs at `now`.
 
         InvalidInput (`rule_unknown`) for a rule that the table has not: it would be a check of
         nothing.
         """
-        found = self._chosen.get(select)
+        place = bisect_right(self.moments, now)
+        found = self._chosen.get((select, place))
         if found is None:
-            for place, name in enumerate(select.rules):
+            for number, name in enumerate(select.rules):
                 if name not in self.names:
                     words = f'the table has no rule "{name}"'
-                    fault = Fault(f"select.rules[{place}]", "rule_unknown", words)
+                    fault = Fault(f"select.rules[{number}]", "rule_unknown", words)
                     raise InvalidInput(words, code="rule_unknown", faults=[fault])
-            rules = tuple(rule for rule in self.rules if select.takes(rule))
-            found = RuleSet(self.target, self.table, rules)
+            rules = tuple(r for r in self.rules if select.takes(r) and r.is_in_force(now))
+            begins = self.moments[place - 1] if place else None
+            ends = self.moments[place] if place < len(self.moments) else None
+            rule_set = RuleSet(self.target, self.table, rules)
+            found = Chosen(rule_set, self.number, begins, ends)
             if len(self._chosen) >= _SELECTIONS:
                 self._chosen.clear()
-            self._chosen[select] = found
+            self._chosen[select, place] = found
         return found
 
 
@@ -102,10 +156,11 @@ class RuleSets:
 
     def subjects(
         self, db: Connection, requests: Iterable[CheckRequest]
-    ) -> dict[Asked, Subject | StringXError]:
-        """What each request is about, by what it names; NotFound for what is not configured.
+    ) -> tuple[dict[Asked, Subject | StringXError], datetime]:
+        """What each request is about, by what it names, and the database's time.
 
-        One query, and a second one where rules changed or were not asked for before.
+        NotFound stands for what is not configured. One query, and a second one where rules changed
+        or were not asked for before.
         """
         asked = sorted({(request.connection, request.table) for request in requests})
         connections, names = [one[0] for one in asked], [one[1] for one in asked]
@@ -125,7 +180,7 @@ class RuleSets:
                 missing.append(row)
         if missing:
             found |= self._read(db, missing)
-        return found
+        return found, rows[0].moment
 
     def _read(self, db: Connection, rows: list[Any]) -> dict[Asked, Subject | StringXError]:
         stored: dict[int, list[Any]] = {}
@@ -137,13 +192,21 @@ class RuleSets:
             if rules is None:  # deleted a moment ago
                 found[row.connection, row.name] = _no_table(row)
                 continue
+            active = tuple(
+                strictly(Rule, {**rule.definition, "is_active": True})
+                for rule in rules
+                if rule.is_active
+            )
+            limits = {moment for rule in active for moment in (rule.valid_from, rule.valid_to)}
             subject = Subject(
                 row.id,
                 rules[0].version,
+                rules[0].version_number,
                 TableName.parse(row.name),
                 row.target,
                 frozenset(rule.name for rule in rules if rule.name is not None),
-                tuple(strictly(Rule, rule.definition) for rule in rules if rule.is_active),
+                active,
+                tuple(sorted(moment for moment in limits if moment is not None)),
             )
             self._keep((row.connection, row.name), subject)
             found[row.connection, row.name] = subject
@@ -170,3 +233,8 @@ def _no_table(row: Any) -> NotFound:
         f"table {row.name} is not configured on connection {row.connection}",
         code="table_not_configured",
     )
+
+
+def _hash(documents: Iterable[dict[str, Any]]) -> str:
+    """The same for the same documents in whatever order."""
+    return hashlib.sha256(b",".join(sorted(map(canonical_json, documents)))).hexdigest()

@@ -76,6 +76,16 @@ monitored_table = Table(
         server_default=func.gen_random_uuid(),
         comment="renewed by triggers with each change of the table's rules",
     ),
+    Column(
+        "version_number",
+        Integer,
+        nullable=False,
+        server_default="0",
+        comment="newest version of its rules; 0: none was ever written",
+    ),
+    Column("last_version", Integer, comment="version of the newest whole check"),
+    Column("last_rules_hash", Text),
+    Column("last_where_hash", Text),
     UniqueConstraint("connection", "name"),
 )
 
@@ -92,6 +102,23 @@ rule = Table(
     _created(),
     _moment("updated_at", nullable=False, server_default=func.now()),
     UniqueConstraint("table_id", "name"),
+)
+
+rule_version = Table(
+    "rule_version",
+    metadata,
+    Column(
+        "table_id",
+        BigInteger,
+        ForeignKey("monitored_table.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("hash", Text, nullable=False),
+    Column("author", Text),
+    Column("reason", Text),
+    _moment("created_at", nullable=False, server_default=func.clock_timestamp()),
+    Column("rules", JSONB, nullable=False, comment="the whole set, as quality.rules.Rule"),
 )
 
 check_run = Table(
@@ -121,6 +148,10 @@ check_run = Table(
     Column("failing_rows", BigInteger, nullable=False, server_default="0"),
     Column("error_code", Text),
     Column("error", Text),
+    Column("rules_version", Integer),
+    Column("rules_hash", Text, comment="of what decides the verdict, but `where`"),
+    Column("where_hash", Text, comment="of the rows that the rules look at"),
+    Column("scope", JSONB, comment="with its relative times resolved; null: it has none"),
     CheckConstraint("state in ('received', 'running', 'finished')", name="state"),
     CheckConstraint("(state = 'finished') = (status is not null)", name="status_when_finished"),
     Index(None, "received_at", "id"),
@@ -153,9 +184,46 @@ rule_result = Table(
     Column("message", Text),
     Column("sql", Text),
     _moment("finished_at", nullable=False),
+    Column("is_shadow", Boolean, nullable=False, server_default=text("false")),
+    Column("groups", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("groups_left_out", BigInteger, nullable=False, server_default="0"),
+    Column("weight", Float, nullable=False, server_default="1"),
     UniqueConstraint("check_id", "position"),
     Index(None, "table_id", "rule", "id"),
     Index(None, "finished_at"),
+)
+
+rule_sample = Table(
+    "rule_sample",
+    metadata,
+    Column("check_id", Text, ForeignKey("check_run.id", ondelete="CASCADE"), primary_key=True),
+    Column("position", Integer, primary_key=True, comment="place in the rule set"),
+    Column("rule", Text, nullable=False),
+    Column("columns", JSONB, nullable=False),
+    Column("rows", JSONB, nullable=False),
+    Column("sql", Text, nullable=False, comment="what shows these rows again"),
+    Column("is_capped", Boolean, nullable=False),
+    _created(),
+    Index(None, "created_at"),
+)
+
+verdict_change = Table(
+    "verdict_change",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column(
+        "table_id", BigInteger, ForeignKey("monitored_table.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column("check_id", Text, nullable=False),
+    _moment("at", nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("before_check_id", Text),
+    _moment("before_at"),
+    Column("before_version", Integer),
+    Column("after_version", Integer),
+    Index(None, "table_id", "id"),
 )
 
 outbox = Table(

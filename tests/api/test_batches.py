@@ -14,13 +14,13 @@ from sqlalchemy import event, text
 
 from api.checking import Checking
 from api.metrics import Metrics
-from api.store import claims, connections, results, tables
+from api.store import connections, leases, results, rules, samples, tables
 from api.store.checks import Request
-from api.store.claims import Claim
 from api.store.database import migrate, open_database
+from api.store.leases import Claim
 from api.store.outcomes import Finished
-from api.store.rule_sets import RuleSets
-from quality.checks import CheckOutcome, CheckRequest, RuleResult
+from api.store.rule_sets import RuleSets, Subject
+from quality.checks import CheckOutcome, CheckRequest, Group, RuleResult, Sample
 from quality.errors import Unavailable
 from quality.rules import Rule
 from quality.settings import ApiSettings, KafkaSettings
@@ -56,8 +56,8 @@ class Store:
             connections.put(db, "demo", "demo", "")
             for name, columns in (("shop.a", ("x", "y")), ("shop.b", ("z",))):
                 self.ids[name] = tables.put(db, "demo", name, None, "")[0]["id"]
-                rules = [Rule(type="not_null", column=column) for column in columns]
-                tables.replace_rules(db, self.ids[name], rules)
+                new = [Rule(type="not_null", column=column) for column in columns]
+                rules.replace(db, self.ids[name], new)
 
     def claim(self, *requests: Request) -> list[Claim]:
         checking = replace(self.checking, rule_sets=self.rule_sets)
@@ -323,11 +323,26 @@ def test_what_postgresql_can_hold_comes_back_as_it_was(store: Store) -> None:
         measured={"mean": 0.1, "text": "a'b\n\u2028", "none": None, "many": 2**80},
         message="50% of :rows {{ x }} \\u0000 \U0001f600",
         sql="select ':x' ? '%s' -- $1",
+        sample=Sample(
+            columns=("a", 'Ünï "c"'),
+            rows=(("1", None), (":x %s", "\U0001f600\n")),
+            sql="select ':x' -- %s",
+            is_capped=True,
+        ),
+        groups=(Group(group={"x": None}, status="warn", failures=3, measured={"n": 2**80}),),
+        groups_left_out=2**40,
+        is_shadow=True,
+        weight=0.25,
     )
     outcome = found("pass").model_copy(update={"results": (odd,)})
     store.store(Finished("request-1", 1, outcome))
     [shown] = store.check("request-1")["results"]
-    assert {name: shown[name] for name in RuleResult.model_fields} == odd.model_dump()
+    with store.database.connect() as db:
+        [sample] = samples.of_check(db, "request-1")
+    assert sample.pop("rule") == "odd"
+    assert {
+        name: {"sample": sample, **shown}[name] for name in RuleResult.model_fields
+    } == odd.model_dump(mode="json")
 
 
 @pytest.mark.parametrize(
@@ -354,7 +369,7 @@ def test_leases_are_renewed_for_who_holds_them(store: Store) -> None:
     store.execute("update check_run set lease_until = now() + interval '1 s'")
     given = [("request-1", 1), ("request-2", 2), ("request-3", 1), ("nobodys-1", 1)]
     with store.database.begin() as db:
-        assert claims.renew(db, given, 60.0) == {"request-1"}
+        assert leases.renew(db, given, 60.0) == {"request-1"}
         left = db.execute(
             text(
                 "select id from check_run where lease_until > now() + interval '50 s' and"
@@ -367,16 +382,16 @@ def test_leases_are_renewed_for_who_holds_them(store: Store) -> None:
 def test_claims_given_back_are_free_and_their_attempts_do_not_count(store: Store) -> None:
     store.claim(asks("request-1"), asks("request-2"))
     with store.database.begin() as db:
-        assert claims.release(db, [("request-1", 1), ("request-2", 9)]) == 1
+        assert leases.release(db, [("request-1", 1), ("request-2", 9)]) == 1
     first, second = store.claim(asks("request-1"), asks("request-2"))
     assert (first.outcome, first.fence, second.outcome) == ("claimed", 2, "busy")
     assert store.check("request-1")["attempts"] == 1
 
 
 CHANGES: dict[str, Callable[[Any, int], object]] = {
-    "add": lambda db, table: tables.add_rule(db, table, Rule(type="unique", column="x")),
-    "replace": lambda db, table: tables.replace_rules(db, table, []),
-    "remove": lambda db, table: tables.remove_rule(db, table, "not_null_x"),
+    "add": lambda db, table: rules.add(db, table, Rule(type="unique", column="x")),
+    "replace": lambda db, table: rules.replace(db, table, []),
+    "remove": lambda db, table: rules.remove(db, table, "not_null_x"),
     "switch off by hand": lambda db, table: db.execute(
         text("update rule set is_active = false where table_id = :id"), {"id": table}
     ),
@@ -404,8 +419,10 @@ def test_a_changed_rule_is_in_force_with_the_next_claim(
     fresh = RuleSets(10)
     with store.database.connect() as db:
         request = CheckRequest(table="shop.a")
-        [subject] = fresh.subjects(db, [request]).values()
-    assert after.rule_set == subject.rule_set(request.select)
+        subjects, now = fresh.subjects(db, [request])
+    [subject] = subjects.values()
+    assert isinstance(subject, Subject)
+    assert after.rule_set == subject.chosen(request.select, now).rule_set
 
 
 def test_another_target_of_the_connection_is_another_rule_set(store: Store) -> None:

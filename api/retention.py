@@ -1,0 +1,57 @@
+"""Retention: samples that are too old are dropped, a batch at a time.
+
+A thread of each API process does it; those of other processes at the same time take other rows.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from sqlalchemy import Engine as Database
+from sqlalchemy.exc import SQLAlchemyError
+
+from api.store import samples
+from quality.logs import get_logger
+from quality.settings import ApiSettings
+
+log = get_logger(__name__)
+
+BATCH = 500
+
+
+class Retention:
+    """`start()` and `stop()` with the process."""
+
+    def __init__(self, database: Database, settings: ApiSettings) -> None:
+        self._database = database
+        self._settings = settings
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="retention", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._thread.join(timeout=10)
+
+    def forget(self) -> int:
+        """Drop what is too old now; how many samples that were."""
+        forgotten = 0
+        while not self._stopping.is_set():
+            with self._database.begin() as db:
+                dropped = samples.forget(
+                    db, older_than_days=self._settings.sample_retention_days, limit=BATCH
+                )
+            forgotten += dropped
+            if dropped < BATCH:
+                break
+        return forgotten
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._settings.retention_interval_s):
+            try:
+                if forgotten := self.forget():
+                    log.info("samples_forgotten", count=forgotten)
+            except SQLAlchemyError as error:
+                log.warning("retention_retries", error=type(error).__name__)

@@ -1,0 +1,35 @@
+"""The catalogue of rule types, for machines; people have its page below /docs."""
+
+from __future__ import annotations
+
+from api import views
+from api.operations import Answer, Operations
+from quality.catalogue import RULE_TYPES
+
+operations = Operations("rule types", __name__)
+add = operations.add
+
+
+@add("GET", "/rule-types", answers={200: views.RuleTypeList})
+def list_rule_types() -> Answer:
+    """The catalogue of rule types with the JSON Schema of their arguments."""
+    return Answer(
+        {
+            "items": [
+                {
+                    "name": entry.name,
+                    "dimension": entry.dimension,
+                    "category": entry.category,
+                    "summary": entry.summary,
+                    "takes_column": entry.takes_column,
+                    "tested": entry.tested,
+                    "nulls": entry.nulls,
+                    "empty_table": entry.empty_table,
+                    "aliases": list(entry.aliases),
+                    "arguments": entry.arguments.model_json_schema(),
+                    "example": entry.example,
+                }
+                for entry in RULE_TYPES.values()
+            ]
+        }
+    )

@@ -1,0 +1,36 @@
+"""Rules tried before they are stored."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api import views
+from api.operations import Answer, Operations
+from api.routes.rules import RuleSetBody
+from api.routes.tables import known_id
+from api.services import services
+from quality.predicates import Predicates
+from quality.rules import MAX_RULES, Rule
+
+operations = Operations("drafts", __name__)
+add = operations.add
+
+
+class DryRunBody(RuleSetBody):
+    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] | None = Field(  # type: ignore[assignment]
+        default=None, description="the rules to try; the table's own if left out"
+    )
+    scope: Predicates = ()
+    estimate_only: bool = False
+
+
+@add("POST", "/tables/<int:table_id>/dry-run", body=DryRunBody, answers={200: views.DryRun})
+def dry_run(table_id: int, body: DryRunBody) -> Answer:
+    """Try rules, or the table's own, on its data: nothing is stored and nothing is counted."""
+    return Answer(
+        services().drafts.try_out(
+            known_id(table_id), body.rules, body.scope, estimate_only=body.estimate_only
+        )
+    )
