@@ -27,7 +27,7 @@ query of its own that groups, by a constraint of the table, by dbt's own SQL, or
 Measure = int | float | str | None
 """A number that JSON can carry, or text (a time, a number of arbitrary precision)."""
 
-Measured = Annotated[dict[Annotated[Text, Field(max_length=63)], Measure], Field(max_length=20)]
+Measured = Annotated[dict[Annotated[Text, Field(max_length=63)], Measure], Field(max_length=40)]
 """What a rule's SQL measured, by name."""
 
 _WORST_FIRST: tuple[CheckStatus, ...] = ("error", "fail", "warn", "pass")

@@ -11,6 +11,7 @@ from quality.catalogue import (
     accuracy,
     completeness,
     consistency,
+    history,
     timeliness,
     uniqueness,
     validity,
@@ -21,6 +22,6 @@ __all__ = ["RULE_TYPES", "Arguments", "Category", "Dimension", "RuleType"]
 
 RULE_TYPES: dict[str, RuleType] = {
     entry.name: entry
-    for module in (completeness, uniqueness, validity, consistency, accuracy, timeliness)
+    for module in (completeness, uniqueness, validity, consistency, accuracy, timeliness, history)
     for entry in module.TYPES
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from quality.catalogue.history import JUDGED_WHEN_STORED
 from quality.checks import RuleResult
 from quality.engine.dbt.answers import stored
 from quality.engine.plan.finding import Finding
@@ -11,13 +12,18 @@ from quality.rules import Rule
 
 
 def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], str]) -> RuleResult:
-    """The rule's result; `sql` is dbt's query of its failing rows."""
+    """The rule's result; `sql` is dbt's query of its failing rows.
+
+    What needs history is only measured here.
+    """
     status, failures, message = finding.status, finding.failures, finding.message
     if status == "error":
         message = f"{finding.cause or 'database'}: {message or 'no reason was given'}"
     elif failures is None or failures < 0:
         status, failures = "error", None
         message = "engine: a count of failing rows that is less than none"
+    elif rule.rule_type.category == "H":
+        status, failures, message = "skipped", None, JUDGED_WHEN_STORED
     return RuleResult(
         rule=rule.name,
         type=rule.type,
@@ -27,7 +33,7 @@ def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], st
         severity=rule.severity,
         status=status,
         failures=failures,
-        failing_rows=finding.failing_rows if status != "error" else None,
+        failing_rows=finding.failing_rows if status not in ("error", "skipped") else None,
         rows_tested=finding.rows_tested if status != "error" else None,
         rows_estimated=finding.rows_estimated and status != "error",
         measured=finding.measured if status != "error" else {},

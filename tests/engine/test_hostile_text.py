@@ -142,7 +142,8 @@ def test_names_are_taken_literally_by_every_rule_type(
         )
     for name in NAMES:
         rules = _rules_of_every_type(name, f"n {name}", TableName("engine", f"p {name}"))
-        assert {rule["type"] for rule in rules} == set(RULE_TYPES)
+        judged = {name for name, entry in RULE_TYPES.items() if entry.category != "H"}
+        assert {rule["type"] for rule in rules} == judged
         found = said(
             engine.run(rule_set(str(TableName("engine", f"t {name}")), *rules), time_limit_s=60)
         )

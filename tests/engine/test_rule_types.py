@@ -118,7 +118,8 @@ CASES: list[tuple[str, str | None, dict[str, Any], tuple[Any, Any, Any, Any]]] =
 
 
 def test_every_rule_type_is_tried_here() -> None:
-    assert {case[0] for case in CASES} == set(RULE_TYPES)
+    judged = {name for name, entry in RULE_TYPES.items() if entry.category != "H"}
+    assert {case[0] for case in CASES} == judged
 
 
 @pytest.mark.parametrize(

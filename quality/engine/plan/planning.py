@@ -18,13 +18,15 @@ class PlannedTest:
     """A test and how it can run.
 
     `subject` are the rows it is about, None where nobody knows; `tested` is the column (as SQL)
-    whose non-NULL values are counted as tested, None for all rows.
+    whose non-NULL values are counted as tested, None for all rows. A test that `only_measures` is
+    judged elsewhere: its SQL gives one row, of which every column is a measure.
     """
 
     test: CompiledTest
     shape: Shape | None = None
     subject: Subject | None = None
     tested: str | None = None
+    only_measures: bool = False
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from psycopg import sql
 
@@ -182,7 +182,8 @@ def _planned(rule_set: RuleSet, place: int, test: CompiledTest, marker: str) -> 
     subject = Subject(RelationName(None, table.schema, table.table, name), tuple(conditions))
     by_values = rule.rule_type.tested == "values" and rule.column is not None
     tested = sql.Identifier(rule.column or "").as_string(None) if by_values else None
-    return plan_test(test, subject, tested)
+    only_measures = rule.rule_type.category == "H"
+    return replace(plan_test(test, subject, tested), only_measures=only_measures)
 
 
 def _regrouped(answers: list[Answer], sizes: list[int]) -> list[list[Answer]]:

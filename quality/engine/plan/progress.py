@@ -117,6 +117,9 @@ class Progress:
         if answer.failed:
             self.fail(answer, "the query")
             return
+        if self.planned.only_measures:
+            self._take_measures(answer)
+            return
         if len(answer.rows) != 1 or [name.lower() for name in answer.columns] != _COLUMNS:
             words = f"dbt needs one row of {', '.join(_COLUMNS)}; these came: {len(answer.rows)}"
             self._unusable(words, answer.seconds)
@@ -135,6 +138,15 @@ class Progress:
         rows = found if counts_rows else None
         verdict = decided(test, found, warns, errs)
         self._judge(verdict, {"failures": found}, rows, "dbt_sql", answer.seconds)
+
+    def _take_measures(self, answer: Answer) -> None:
+        if len(answer.rows) != 1:
+            self._unusable(f"measures are one row; these came: {len(answer.rows)}", answer.seconds)
+            return
+        values = zip(answer.columns, answer.rows[0], strict=True)
+        measured = {name: measure(value) for name, value in values}
+        none = decided(self.planned.test, 0, False, False)
+        self._judge(none, measured, None, "dbt_sql", answer.seconds)
 
     def fail(self, answer: Answer, what: str) -> None:
         """It could not be judged, for the database's reason."""

@@ -134,8 +134,10 @@ def readiness(
 
 
 def wrapped(planned: PlannedTest) -> str:
-    """The statement that dbt sends for a test (its macro `get_test_sql`)."""
+    """The statement that dbt sends for a test (its macro `get_test_sql`), or the measures alone."""
     test = planned.test
+    if planned.only_measures:
+        return test.sql
     limit = "" if test.limit is None else f"\n  limit {test.limit}"
     return (
         f"select\n  {test.fail_calc} as failures,\n"
