@@ -14,9 +14,12 @@ _NULL = re.compile(r"\s*(\S+)\s+(is_null|is_not_null)\s*")
 _SELECTED = ("rules", "tags", "dimensions", "kind")
 
 
-def predicate(text: str) -> dict[str, Any]:
+def predicate(text: str, option: str = "--scope") -> dict[str, Any]:
     """A predicate from `time_hour>=2013-12-31`, `origin in JFK,LGA`, `month between 1,3` or
-    `tailnum is_null`. A value that reads as a JSON number or boolean is one, else it is text."""
+    `tailnum is_null`. A value that reads as a JSON number or boolean is one, else it is text.
+
+    Raises InvalidInput, which names the option that the text came by.
+    """
     if match := _NULL.fullmatch(text):
         return {"column": match[1], "op": match[2]}
     if match := _LIST.fullmatch(text):
@@ -27,7 +30,7 @@ def predicate(text: str) -> dict[str, Any]:
         }
     if match := _COMPARISON.fullmatch(text):
         return {"column": match[1], "op": match[2], "value": _value(match[3])}
-    raise InvalidInput(f'--scope "{text}" is no predicate; write for example "month>=6"')
+    raise InvalidInput(f'{option} "{text}" is no predicate; write for example "month>=6"')
 
 
 def selection(texts: list[str]) -> dict[str, Any]:
