@@ -76,6 +76,7 @@ def exact_duplicates(shape: Duplicates, *, mostly_unique: bool = False) -> str:
     `mostly_unique`: sorting is better than hashing, which would keep an entry for nearly each row.
     The numbers are NULL where the shape has no digest, and one too many where there are too many.
     """
+    counts = "select count(*), coalesce(sum(n), 0)::bigint,"
     names = [f"k{place}" for place in range(len(shape.keys))]
     keys = shape.bytewise if mostly_unique and shape.bytewise else ", ".join(shape.keys)
     conditions = [*shape.subject.conditions]
@@ -84,13 +85,14 @@ def exact_duplicates(shape: Duplicates, *, mostly_unique: bool = False) -> str:
     where = " where " + " and ".join(f"({one})" for one in conditions) if conditions else ""
     order = f" order by {keys}" if mostly_unique else ""
     named = ", ".join(names)
-    numbers = "null" if shape.digest is None else shape.digest.of(names)
+    source = f"(select {keys} from {shape.subject.relation.sql}{where}{order}) keys ({named})"
+    grouped = f"count(*) as n from {source} group by {named} having count(*) > 1"
+    if shape.digest is None:
+        return f"{counts} null from (select {grouped}) found"
+    few = f"select {shape.digest.of(names)} as number from found limit {MOST_REMEMBERED + 1}"
     return (
-        f"with found as materialized (select {named}, count(*) as n"
-        f" from (select {keys} from {shape.subject.relation.sql}{where}{order}) keys ({named})"
-        f" group by {named} having count(*) > 1)"
-        " select count(*), coalesce(sum(n), 0)::bigint, (select array_agg(number)"
-        f" from (select {numbers} as number from found limit {MOST_REMEMBERED + 1}) few) from found"
+        f"with found as materialized (select {named}, {grouped})"
+        f" {counts} (select array_agg(number) from ({few}) few) from found"
     )
 
 

@@ -29,6 +29,9 @@ from quality.engine.target.wire import Answer
 SMALL_BYTES = 8 * 1024 * 1024
 """Below this size of a table a round trip costs more than a scan."""
 
+TINY_BYTES = 1024 * 1024
+"""Below this size keys are sorted as fast as their hashes are made."""
+
 FEWEST_LOOKED = 8
 """Tests that are worth a look at all of them together, before each is counted for itself."""
 
@@ -84,13 +87,14 @@ class Execution:
         self._experience = experience
         self._remembered = remembered
         self._known_scans = experience.scans if remembered else {}
+        self._is_small = all(self._is_small_table(relation) for relation in signatures)
+        self._is_tiny = all(known.bytes < TINY_BYTES for known in signatures.values())
         self._progress = [
-            Progress(place, ready.completed(planned), ready)
+            Progress(place, planned if self._is_tiny else ready.completed(planned), ready)
             for place, (planned, ready) in enumerate(zip(tests, readiness, strict=True))
             if planned.test.dbt_only is None
         ]
         self._by_place = {progress.place: progress for progress in self._progress}
-        self._is_small = all(self._is_small_table(relation) for relation in signatures)
         self._asked: list[tuple[str, Handler]] = []
         self._ask_first()
 
@@ -239,7 +243,7 @@ class Execution:
     def _scans(self, relation: RelationName, entries: list[Entry], others: int) -> list[Scan]:
         small = self._is_small_table(relation)
         what = ((one.place, one.counted, one.exactly, one.looked, one.known) for one in entries)
-        key = (small, others, *what)
+        key = (small, self._is_tiny, others, *what)
         found = self._known_scans.get(key)
         if found is None:
             if len(self._known_scans) >= MOST_SCANS:
@@ -325,7 +329,7 @@ class Execution:
         """Find the tests at fault: those that cannot be stay together, the others run alone."""
         by_place = self._by_place
         tests = [by_place[counted.place] for counted in scan.counted]
-        judging = [test for test in tests if not test.is_answered]
+        judging = [by_place[counted.place] for counted in scan.counted if counted.judges]
         if answer.stops_all:
             for test in judging:
                 test.fail(answer, f"the scan for {len(judging)} rules")

@@ -51,6 +51,11 @@ class Counted:
     condition: int | None = None
     known: tuple[int, int, int] | None = None
 
+    @property
+    def judges(self) -> bool:
+        """Whether the test is judged by this scan, not only its rows counted."""
+        return self.rows is not None or self.condition is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Scan:
