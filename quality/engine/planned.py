@@ -15,16 +15,17 @@ from quality.engine.documentation import write_documentation
 from quality.engine.plan.execution import Execution
 from quality.engine.plan.finding import Finding
 from quality.engine.plan.planning import PlannedTest
-from quality.engine.plan.preparing import Entry, Planner, Prepared, scope_conditions
+from quality.engine.plan.preparing import Entry, Planner, scope_conditions
+from quality.engine.plan.shares import Share, judged_by_share, shares
 from quality.engine.results import result_of
 from quality.engine.settings import EngineSettings
 from quality.engine.target.catalogue import signature_of
 from quality.engine.target.connecting import Targets
 from quality.engine.target.pool import Pool
+from quality.engine.target.scope import refuse_unfit, refuse_unknown_columns
 from quality.engine.target.session import Relation
 from quality.engine.target.snapshot import (
     NotLocked,
-    Snapshot,
     SnapshotLost,
     lost,
     open_snapshot,
@@ -33,7 +34,7 @@ from quality.engine.target.validation import faults_of_names
 from quality.errors import EngineError, Fault, InvalidInput, NotFound, StringXError
 from quality.names import TableName
 from quality.predicates import Predicate
-from quality.rules import RuleSet
+from quality.rules import Rule, RuleSet
 
 _CATALOGUE_ATTEMPTS = 4
 """How often a check begins anew because the catalogue changed while it was looked at."""
@@ -147,23 +148,30 @@ class PlannedEngine:
         pool = self._targets.pool(rule_set.connection, deadline)
         entry = self._planner.entry(rule_set, deadline)
         tests = entry.plan.narrowed(scope_conditions(scope))
-        findings = self._findings(entry, tests, pool, scope, deadline, cancellation)
+        rules = rule_set.rules
+        findings, counted = self._findings(rules, entry, tests, pool, scope, deadline, cancellation)
         findings |= self._findings_of_dbt(rule_set, tests, scope, deadline)
+        for place, share in counted.items():
+            findings[place] = judged_by_share(rules[place], findings[place], share)
         return [
             result_of(rule, findings[place], tests[place].test.sql, self._dbt.redact)
-            for place, rule in enumerate(rule_set.rules)
+            for place, rule in enumerate(rules)
         ]
 
     def _findings(
         self,
+        rules: Sequence[Rule],
         entry: Entry,
         tests: Sequence[PlannedTest],
         pool: Pool,
         scope: tuple[Predicate, ...],
         deadline: float,
         cancellation: Cancellation,
-    ) -> dict[int, Finding]:
-        """Of all tests but those for dbt, on one snapshot whose catalogue is the prepared one."""
+    ) -> tuple[dict[int, Finding], dict[int, Share]]:
+        """Of all tests but those for dbt, on one snapshot whose catalogue is the prepared one.
+
+        And what those that are judged by percentages need for it.
+        """
         for _ in range(_CATALOGUE_ATTEMPTS):
             prepared = entry.prepared or self._planner.prepare(entry, pool, deadline)
             known = dict(zip(entry.relations, prepared.signatures, strict=True))
@@ -183,12 +191,17 @@ class PlannedEngine:
                 with begun as opened:
                     signatures = opened.first[len(prepared.locks) :]
                     if prepared.holds_for([signature_of(answer) for answer in signatures]):
-                        _check_scope(scope, entry, prepared)
+                        subject = tests[0].subject if scope else None
+                        facts = prepared.facts.get(subject.relation) if subject else None
+                        if subject is not None and facts is not None:
+                            refuse_unknown_columns(scope, subject.relation, facts)
                         found = execution.findings(opened.snapshot, opened.then)
-                        if any(finding.cause == "database" for finding in found.values()):
-                            self._refuse_unfit_scope(scope, entry, opened.snapshot)
+                        is_refused = any(one.cause == "database" for one in found.values())
+                        if subject is not None and is_refused:
+                            refuse_unfit(scope, subject.relation, opened.snapshot)
+                        counted = shares(rules, tests, found, opened.snapshot)
                         cancellation.check()
-                        return found
+                        return found, counted
             except NotLocked:
                 prepared.locks = ()
                 continue
@@ -196,20 +209,6 @@ class PlannedEngine:
                 continue
             entry.prepared = None
         raise EngineError("the table's definition kept changing while it was to be checked")
-
-    def _refuse_unfit_scope(
-        self, scope: tuple[Predicate, ...], entry: Entry, snapshot: Snapshot
-    ) -> None:
-        """Where rules failed because the scope compares a column with what it cannot be."""
-        subject = entry.plan.tests[0].subject
-        if not scope or subject is None:
-            return
-        conditions = " and ".join(scope_conditions(scope))
-        explain = f"explain select from {subject.relation.sql} where {conditions}"
-        (answer,) = snapshot.ask([explain])
-        if answer.failed and answer.cause == "database":
-            words = f"the scope does not fit {subject.relation.sql}: {answer.message}"
-            raise InvalidInput(words, code="scope_rejected")
 
     def _findings_of_dbt(
         self,
@@ -226,21 +225,6 @@ class PlannedEngine:
         if words is not None:
             raise lost(words)
         return {place: finding_of(said) for place, said in zip(only, answers, strict=True)}
-
-
-def _check_scope(scope: tuple[Predicate, ...], entry: Entry, prepared: Prepared) -> None:
-    """Refuse a scope that names no column of the table."""
-    subject = entry.plan.tests[0].subject
-    facts = prepared.facts.get(subject.relation) if subject is not None else None
-    if not scope or subject is None or facts is None:
-        return
-    for predicate in scope:
-        if predicate.column not in facts.columns:
-            raise InvalidInput(
-                f'the scope names the column "{predicate.column}", which '
-                f"{subject.relation.sql} has not",
-                code="scope_column_not_found",
-            )
 
 
 def _refused(faults: list[Fault]) -> InvalidInput:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from embedded import ports
 from quality.engine.planned import PlannedEngine
+from quality.engine.target.session import condition
 from quality.errors import ConfigurationError, InvalidInput, NotFound, Unavailable
 from quality.names import TableName
+from quality.predicates import resolve
 from tests.engine.conftest import Target, rule_set, said, where
 
 NULLS_IN_V = {"type": "not_null", "column": "v"}
@@ -230,3 +233,83 @@ def test_wrong_folders_are_named(new_engine: Callable[..., PlannedEngine], tmp_p
         new_engine(project_dir=tmp_path)
     with pytest.raises(ConfigurationError, match="DBT_PROFILES_DIR"):
         new_engine(profiles_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("predicate", "words"),
+    [
+        (
+            where("id", "=", "abc"),
+            'the column "id" of "engine"."numbers", which is of type integer',
+        ),
+        (where("g", ">=", "now-1d"), 'the column "g" of "engine"."numbers", which is of type text'),
+        (where("id", "<", {"date": "2026-01-01"}), "which is of type integer"),
+    ],
+)
+def test_scope_that_does_not_fit_names_the_column_and_its_type(
+    engine: PlannedEngine, numbers: str, predicate: Any, words: str
+) -> None:
+    outcome = engine.run(rule_set(numbers, NULLS_IN_V), (where("id", ">", 0), predicate))
+    assert outcome.error_code == "scope_rejected"
+    assert words in (outcome.error or "")
+
+
+def test_relative_times_mean_the_same_in_where_and_scope(
+    engine: PlannedEngine, target: Target
+) -> None:
+    target.execute(
+        "create table engine.moments (id integer, at timestamptz, local timestamp, day date)",
+        "insert into engine.moments select i, m, m, m::date from generate_series(0, 99) i,"
+        " lateral (select now() - i * interval '1 hour' - interval '30 minutes' as m) moments",
+    )
+    never = {"type": "accepted_range", "column": "id", "arguments": {"max_value": -1}}
+    cases: list[tuple[str, str, Any]] = [
+        ("at", ">=", "now-1d"),
+        ("at", "<", "now-120m"),
+        ("local", ">=", "now-1d"),
+        ("day", ">=", "today-1d"),
+        ("day", "=", "today"),
+        ("day", "in", ["today", "today-1d"]),
+        ("at", "between", ["now-3h", "now"]),
+        ("at", ">", "now+1w"),
+    ]
+    predicates = [where(*case) for case in cases]
+    rules = [{**never, "where": [predicate.document()]} for predicate in predicates]
+    found = [
+        result.failing_rows for result in engine.run(rule_set("engine.moments", *rules)).results
+    ]
+    assert found[:3] == [24, 98, 24]
+    assert found[6:] == [3, 0]
+    now = datetime.now(UTC)
+    for predicate, rows in zip(predicates, found, strict=True):
+        for scope in ((predicate,), resolve((predicate,), now)):
+            outcome = engine.run(rule_set("engine.moments", never), scope)
+            assert outcome.results[0].failing_rows == rows, predicate
+
+
+def test_relative_time_can_be_served_by_an_index(target: Target) -> None:
+    target.execute(
+        "create table engine.indexed as select i as id, now() - i * interval '1 minute' as at"
+        " from generate_series(1, 20000) i",
+        "create index on engine.indexed (at)",
+        "analyze engine.indexed",
+    )
+    for predicate in (where("at", ">=", "now-1h"), where("at", ">=", {"date": "2999-01-01"})):
+        text = condition(predicate).as_string(None)
+        plan = target.value(f"explain (format json) select from engine.indexed where {text}")
+        assert "Index Cond" in plan[0]["Plan"], plan
+
+
+def test_literal_is_a_text_in_the_macro_as_well(engine: PlannedEngine, target: Target) -> None:
+    target.execute(
+        "create table engine.words (w text)", "insert into engine.words values ('now-1d'), ('b')"
+    )
+    rule = {"type": "accepted_values", "column": "w", "arguments": {"values": ["x"]}}
+    literal = {"literal": "now-1d"}
+    narrowed = {**rule, "where": [{"column": "w", "op": "=", "value": literal}]}
+    assert said(engine.run(rule_set("engine.words", narrowed, rule))) == [
+        *(("fail", 1, 1), ("fail", 2, 2))
+    ]
+    assert said(engine.run(rule_set("engine.words", rule), (where("w", "=", literal),))) == [
+        ("fail", 1, 1)
+    ]
