@@ -124,14 +124,14 @@ def exact_values(tests: Sequence[PlannedTest]) -> str:
     shapes = [planned.shape for planned in tests if isinstance(planned.shape, Values)]
     failing = [conjunction([*shape.subject.conditions, shape.predicate]) for shape in shapes]
     counts = [
-        f"count(*) filter (where {fails}), {_distinct(shape, shape.subject.conditions)}"
+        f"count(*) filter (where {fails}), {distinct_failing(shape, shape.subject.conditions)}"
         for shape, fails in zip(shapes, failing, strict=True)
     ]
     any_fails = " or ".join(failing)
     return f"select {', '.join(counts)} from {shapes[0].subject.relation.sql} where {any_fails}"
 
 
-def _distinct(shape: Values, conditions: Sequence[str]) -> str:
+def distinct_failing(shape: Values, conditions: Sequence[str]) -> str:
     """The number of distinct failing values. NULL is one of them here, as it is for GROUP BY."""
     fails = conjunction([*conditions, shape.predicate])
     return (
@@ -226,7 +226,7 @@ def _counted(entry: Entry, columns: _Columns) -> Counted:
         rows = columns.filtered("count(*)", subject, shape.predicate)
         exact = None
         if isinstance(shape, Values) and entry.exactly:
-            exact = columns.add(_distinct(shape, columns.residue(subject)))
+            exact = columns.add(distinct_failing(shape, columns.residue(subject)))
         return Counted(place, rows, exact, tested)
     if isinstance(shape, Duplicates):
         conditions = conjunction(columns.residue(subject))
