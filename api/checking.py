@@ -14,6 +14,7 @@ from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.drafts import busy
+from api.judging import complete
 from api.metrics import Metrics
 from api.store import checks, claims, leases, outbox, outcomes, results
 from api.store.checks import Request
@@ -76,6 +77,7 @@ class Checking:
                 raise busy()
             finished = Finished(request.id, claim.fence, outcome)
             with self.statements.connect() as db:
+                [finished] = complete(db, [finished])
                 [stored] = outcomes.store(db, [finished])
                 if stored.result == "unknown":  # a crash of the database took the claim along
                     raise Unavailable("the check was lost; ask again", code="check_lost")
@@ -135,6 +137,7 @@ class Checking:
     def store(self, finished: list[Finished]) -> list[Stored]:
         """Store a batch of outcomes, each once, all of them or none; then count them."""
         with self.statements.connect() as db:
+            finished = complete(db, finished)
             answers = outcomes.store(db, finished)
         self._count(answers, finished)
         return answers

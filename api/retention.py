@@ -1,4 +1,4 @@
-"""Retention: samples that are too old are dropped, a batch at a time.
+"""Retention: samples and measurements that are too old are dropped, a batch at a time.
 
 A thread of each API process does it; those of other processes at the same time take other rows.
 """
@@ -6,11 +6,12 @@ A thread of each API process does it; those of other processes at the same time 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
 from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.store import samples
+from api.store import measurements, samples
 from quality.logs import get_logger
 from quality.settings import ApiSettings
 
@@ -36,13 +37,17 @@ class Retention:
         self._thread.join(timeout=10)
 
     def forget(self) -> int:
-        """Drop what is too old now; how many samples that were."""
+        """Drop what is too old now; how many samples and measurements that were."""
+        settings = self._settings
+        return self._forget(samples.forget, settings.sample_retention_days) + self._forget(
+            measurements.forget, settings.measurement_retention_days
+        )
+
+    def _forget(self, forget: Callable[..., int], days: int) -> int:
         forgotten = 0
         while not self._stopping.is_set():
             with self._database.begin() as db:
-                dropped = samples.forget(
-                    db, older_than_days=self._settings.sample_retention_days, limit=BATCH
-                )
+                dropped = forget(db, older_than_days=days, limit=BATCH)
             forgotten += dropped
             if dropped < BATCH:
                 break
@@ -52,6 +57,6 @@ class Retention:
         while not self._stopping.wait(self._settings.retention_interval_s):
             try:
                 if forgotten := self.forget():
-                    log.info("samples_forgotten", count=forgotten)
+                    log.info("too_old_forgotten", count=forgotten)
             except SQLAlchemyError as error:
                 log.warning("retention_retries", error=type(error).__name__)

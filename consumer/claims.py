@@ -14,9 +14,10 @@ from consumer.jobs import Job
 from consumer.patience import PatientApi
 from quality.checks import CheckOutcome
 from quality.client import ApiClient
-from quality.documents import canonical_json
+from quality.documents import canonical_json, strictly
 from quality.errors import Conflict, InvalidInput, StringXError
 from quality.logs import get_logger
+from quality.predicates import Predicate
 from quality.rules import RuleSet
 
 log = get_logger(__name__)
@@ -39,6 +40,8 @@ class Claim:
     lease_s: float
     rule_set: RuleSet | None
     rule_set_hash: str
+    scope: tuple[Predicate, ...]
+    """As the API resolved it: a relative time is that of when the request was taken."""
     time_limit_s: float | None
     asked_at: float
     """When the lease was asked for, or renewed."""
@@ -47,7 +50,7 @@ class Claim:
     run_key: bytes = field(init=False)
 
     def __post_init__(self) -> None:
-        scope = [predicate.document() for predicate in self.job.request.scope]
+        scope = [predicate.document() for predicate in self.scope]
         self.run_key = canonical_json([self.rule_set_hash, scope, self.time_limit_s])
 
     @property
@@ -170,6 +173,7 @@ class ClaimDesk:
                 float(one["lease_s"]),
                 sets[key],
                 key,
+                tuple(strictly(Predicate, document) for document in one["scope"]),
                 one.get("time_limit_s"),
                 asked_at,
             )

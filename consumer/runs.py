@@ -136,8 +136,7 @@ class Runs:
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
             if claim.rule_set is not None:
-                scope = claim.job.request.scope
-                return self._engine.run(claim.rule_set, scope, claim.time_limit_s)
+                return self._engine.run(claim.rule_set, claim.scope, claim.time_limit_s)
             code, message = "rule_set_invalid", "the worker does not understand the rule set"
         except StringXError as error:
             log.error("engine_failed", correlation_id=claim.job.id, error=str(error))

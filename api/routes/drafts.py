@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
 from api import views
-from api.operations import Answer, Operations
-from api.routes.rules import RuleSetBody
+from api.operations import Answer, Body, Operations
+from api.routes.rules import Rules
 from api.routes.tables import known_id
 from api.services import services
 from quality.predicates import Predicates
-from quality.rules import MAX_RULES, Rule
 
 operations = Operations("drafts", __name__)
 add = operations.add
 
 
-class DryRunBody(RuleSetBody):
-    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)] | None = Field(  # type: ignore[assignment]
+class DryRunBody(Body):
+    rules: Rules | None = Field(
         default=None, description="the rules to try; the table's own if left out"
     )
     scope: Predicates = ()

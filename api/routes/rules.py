@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from api import views
 from api.operations import Answer, Body, Operations, PageQuery, Query
@@ -23,17 +23,21 @@ add = operations.add
 _MERGE_ATTEMPTS = 10
 
 
-class RuleSetBody(Body):
-    rules: Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES)]
+def _names_once(rules: tuple[Rule, ...]) -> tuple[Rule, ...]:
+    seen: set[str] = set()
+    for rule in rules:
+        if rule.name in seen:
+            raise ValueError(f'two rules have the name "{rule.name}"; give one another name')
+        seen.add(rule.name)
+    return rules
 
-    @model_validator(mode="after")
-    def _unique_names(self) -> RuleSetBody:
-        seen: set[str] = set()
-        for rule in self.rules:
-            if rule.name in seen:
-                raise ValueError(f'two rules have the name "{rule.name}"; give one another name')
-            seen.add(rule.name)
-        return self
+
+Rules = Annotated[tuple[Rule, ...], Field(max_length=MAX_RULES), AfterValidator(_names_once)]
+"""The rules of one table."""
+
+
+class RuleSetBody(Body):
+    rules: Rules
 
 
 class RuleChange(Body):
@@ -56,7 +60,7 @@ class Signature(Query):
     """Who changes the rules, and why: kept with the version that the change makes."""
 
     author: Owner | None = None
-    reason: Annotated[Text, Field(max_length=2000)] | None = None
+    reason: Annotated[Text, Field(max_length=400)] | None = None
 
 
 class ReplaceQuery(Signature):

@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 
+from api.store.measurements import Measurement
 from quality.checks import CheckOutcome, RuleResult
 
 _RESULTS: TypeAdapter[tuple[RuleResult, ...]] = TypeAdapter(tuple[RuleResult, ...])
@@ -66,6 +67,13 @@ _STORE = text(
         from jsonb_to_recordset(cast(:samples as jsonb)) as s (place integer, position integer,
             rule text, columns jsonb, rows jsonb, sql text, is_capped boolean)
         join fresh i on i.place = s.place
+    ), kept as (
+        insert into measurement (table_id, check_id, rule, definition_hash, scope_hash, at,
+            measured)
+        select i.table_id, i.id, m.rule, m.definition_hash, m.scope_hash, m.at, m.measured
+        from jsonb_to_recordset(cast(:measurements as jsonb)) as m (place integer, rule text,
+            definition_hash text, scope_hash text, at timestamptz, measured jsonb)
+        join fresh i on i.place = m.place where i.table_id is not null
     ), newest as materialized (
         -- A check of some rules or some rows says nothing about the table as a whole.
         select distinct on (table_id) * from fresh
@@ -100,11 +108,15 @@ _STORE = text(
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The outcome of a claimed check, with the fencing token of its claim."""
+    """The outcome of a claimed check, with the fencing token of its claim.
+
+    `measurements` are kept with it, for later ones to be compared with.
+    """
 
     id: str
     fence: int
     outcome: CheckOutcome
+    measurements: tuple[Measurement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +135,15 @@ def store(db: Connection, finished: list[Finished]) -> list[Stored]:
         given.setdefault((one.id, one.fence), (place, one))
     items = ",".join(_item(place, one) for place, one in given.values())
     samples = [sample for place, one in given.values() for sample in _samples(place, one)]
+    measurements = [
+        {"place": place, **measurement.document()}
+        for place, one in given.values()
+        for measurement in one.measurements
+    ]
     values = {
         "items": f"[{items}]",
         "samples": json.dumps(samples),
+        "measurements": json.dumps(measurements),
         "ids": list({one.id for one in finished}),
     }
     rows = {row.id: row for row in db.execute(_STORE, values)}

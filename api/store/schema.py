@@ -226,6 +226,24 @@ verdict_change = Table(
     Index(None, "table_id", "id"),
 )
 
+measurement = Table(
+    "measurement",
+    metadata,
+    Column("id", BigInteger, Identity(), primary_key=True),
+    Column(
+        "table_id", BigInteger, ForeignKey("monitored_table.id", ondelete="CASCADE"), nullable=False
+    ),
+    Column("check_id", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("definition_hash", Text, nullable=False, comment="of what decides what is measured"),
+    Column("scope_hash", Text, nullable=False, comment="of the kind of rows"),
+    _moment("at", nullable=False, comment="the moment that the values are about"),
+    Column("measured", JSONB, nullable=False, comment="values by the name of the measure"),
+    _moment("measured_at", nullable=False, server_default=func.now()),
+    Index("measurement_series_idx", "table_id", "rule", "definition_hash", "scope_hash", "at"),
+    Index(None, "measured_at"),
+)
+
 outbox = Table(
     "outbox",
     metadata,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import jsonschema
 import pytest
@@ -43,6 +44,8 @@ def test_every_operation_keeps_its_word(
     def send(case: schemathesis.Case) -> None:
         # A parameter without a value is not sent, so the server never sees what was wrong with it.
         assume(all(value not in (None, [], {}) for value in dict(case.query or {}).values()))
+        # Nor does it read a first line of more than 8 kB.
+        assume(len(urlencode(dict(case.query or {}))) < 7500)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         case.call_and_validate(base_url=guarded.url, headers=headers, timeout=60)
 
