@@ -33,7 +33,7 @@ _WHY_NOT = {
     "scheduler": "StringX checks when it is asked; have your scheduler ask",
     "scheduleCronExpression": "StringX checks when it is asked; have your scheduler ask",
 }
-_ABSENT = (None, "", [], {})
+_ABSENT: tuple[Any, ...] = (None, "", [], {})
 
 
 @dataclass(slots=True)

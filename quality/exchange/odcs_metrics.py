@@ -241,7 +241,7 @@ def _thresholds(threshold: str) -> dict[str, str]:
 def _number(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidInput(f"{name} takes a number")
-    return value
+    return float(value) if isinstance(value, float) else value
 
 
 _NOW = sorted(set(METRICS.values()))

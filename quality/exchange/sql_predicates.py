@@ -182,7 +182,8 @@ def identifier(name: str) -> str:
 
 
 def _condition(predicate: dict[str, Any]) -> str:
-    column, op, value = identifier(predicate["column"]), predicate["op"], predicate.get("value")
+    column, op = identifier(predicate["column"]), predicate["op"]
+    value: Any = predicate.get("value")
     if op in ("is_null", "is_not_null"):
         return f"{column} {op.replace('_', ' ')}"
     if op == "in":

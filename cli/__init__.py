@@ -1,0 +1,1 @@
+"""The command line of StringX: everything through the API, for people and for pipelines."""
