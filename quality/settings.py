@@ -119,6 +119,7 @@ class ApiSettings(ProcessSettings):
     metrics_tables: Annotated[int, Field(ge=1, le=10_000)] = 500
     custom_sql: bool = Field(default=False, description="rules may be of types that take SQL")
     sample_retention_days: Annotated[int, Field(ge=1, le=3650)] = 7
+    measurement_retention_days: Annotated[int, Field(ge=1, le=3650)] = 400
     retention_interval_s: Seconds = 600.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,10 +27,12 @@ class Expectation:
     count: int
 
     def score(self, value: float) -> float | None:
-        """The distance from the centre in spreads; None where there is a distance and no spread."""
-        if self.spread == 0:
-            return 0.0 if value == self.center else None
-        return (value - self.center) / self.spread
+        """The distance from the centre in spreads; None where there is a distance and no spread, or
+        next to none."""
+        if value == self.center:
+            return 0.0
+        score = (value - self.center) / self.spread if self.spread else math.inf
+        return score if math.isfinite(score) else None
 
     def bounds(self, sensitivity: float) -> tuple[float, float]:
         """The lowest and the highest value that is none too far away."""

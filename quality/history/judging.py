@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from quality.checks import Measure
-from quality.documents import strictly
 from quality.history.deltas import judge_delta
 from quality.history.deviations import judge_column, judge_freshness, judge_volume
 from quality.history.distributions import judge_distribution
@@ -37,5 +35,4 @@ def judge(
     order. What is about `now` or later, or about the same bucket of time, is not compared with: a
     value never helps to judge itself, whether or not it is among `earlier`.
     """
-    arguments: Any = strictly(rule.rule_type.arguments, rule.arguments)
-    return _JUDGES[rule.type](rule, arguments, measured, earlier, now)
+    return _JUDGES[rule.type](rule, rule.typed_arguments(), measured, earlier, now)
