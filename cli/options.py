@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -109,6 +110,6 @@ def confirm(question: str, yes: bool) -> None:
     """Ask, unless `yes`; without a terminal nobody can answer, so that is a usage error."""
     if yes:
         return
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise click.UsageError("there is no terminal to ask on: give --yes to go on")
     click.confirm(question, abort=True, err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -69,7 +70,7 @@ class Progress:
 
     def __init__(self, table: str) -> None:
         self._table = table
-        self._stream = click.get_text_stream("stderr")
+        self._stream = sys.stderr
         self._last = ""
 
     def show(self, state: str, seconds: float) -> None:
