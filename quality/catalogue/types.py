@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    model_validator,
+)
 
-from quality.names import Identifier
+from quality.custom_sql import Query, is_system_schema
+from quality.names import Identifier, TableName, TableText, Text
 from quality.predicates import Bound, Scalar
 
 Dimension = Literal[
@@ -18,8 +28,34 @@ Category = Literal["R", "A", "G", "X", "M", "S", "H"]
 M the database's own catalogue, S SQL of the author's, H stored history. R and A share one scan."""
 Tested = Literal["rows", "values", "none"]
 
+Datepart = Literal["minute", "hour", "day", "week", "month", "year"]
+RegexText = Annotated[Text, Field(min_length=1, max_length=1024)]
 Values = Annotated[list[Scalar], Field(min_length=1, max_length=1000)]
 Columns = Annotated[list[Identifier], Field(min_length=1, max_length=32)]
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError("must be a number")
+    if not math.isfinite(value):
+        raise ValueError("must be a finite number")
+    found: int | float = value
+    return found
+
+
+# Whole numbers stay whole: a sum of big ones has more digits than a float.
+Number = Annotated[float, PlainValidator(_number), WithJsonSchema({"type": "number"})]
+
+
+def _not_of_the_system(table: str) -> str:
+    schema = TableName.parse(table).schema
+    if is_system_schema(schema):
+        raise ValueError(f"must not name a table of {schema}, the database's own")
+    return table
+
+
+OtherTableText = Annotated[TableText, AfterValidator(_not_of_the_system)]
+"""A table to compare with."""
 
 
 class Arguments(BaseModel):
@@ -39,6 +75,13 @@ class Arguments(BaseModel):
         """The regular expressions among the arguments, by their path in them."""
         return {}
 
+    is_custom_sql: ClassVar[bool] = False
+    """Whether the author's own SQL is among them, which needs a permission of its own."""
+
+    def queries_by_path(self) -> dict[str, Query]:
+        """What queries of the author's own read, by their path."""
+        return {}
+
     def tables_by_path(self) -> dict[str, OtherTable]:
         """Other tables that the arguments name, by the name of the argument."""
         return {}
@@ -46,7 +89,7 @@ class Arguments(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class OtherTable:
-    """A table beside the checked one: its name as text, and columns of it by the argument's path."""
+    """A table beside the checked one: its name, and columns of it by the argument's path."""
 
     name: str
     columns: dict[str, str] = field(default_factory=dict)
@@ -79,6 +122,16 @@ class ValueRange(Arguments):
 
     @model_validator(mode="after")
     def _ordered(self) -> ValueRange:
+        return in_order(self, self.min_value, self.max_value, "min_value", "max_value")
+
+
+class NumberRange(Arguments):
+    min_value: Number | None = None
+    max_value: Number | None = None
+    inclusive: bool = True
+
+    @model_validator(mode="after")
+    def _ordered(self) -> NumberRange:
         return in_order(self, self.min_value, self.max_value, "min_value", "max_value")
 
 

@@ -24,6 +24,7 @@ def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], st
         message = "engine: a count of failing rows that is less than none"
     elif rule.rule_type.category == "H":
         status, failures, message = "skipped", None, JUDGED_WHEN_STORED
+    counts_nothing = status == "error" or rule.rule_type.tested == "none"
     return RuleResult(
         rule=rule.name,
         type=rule.type,
@@ -34,12 +35,17 @@ def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], st
         status=status,
         failures=failures,
         failing_rows=finding.failing_rows if status not in ("error", "skipped") else None,
-        rows_tested=finding.rows_tested if status != "error" else None,
-        rows_estimated=finding.rows_estimated and status != "error",
+        rows_tested=None if counts_nothing else finding.rows_tested,
+        rows_estimated=finding.rows_estimated and not counts_nothing,
         measured=finding.measured if status != "error" else {},
         path=finding.path,
         proof=finding.proof,
         duration_ms=max(0.0, finding.seconds * 1000),
         message=redact(stored(message, 4096)) if message else None,
         sql=stored(sql.strip(), 1_000_000) or None,
+        sample=finding.sample,
+        groups=finding.groups if status != "error" else (),
+        groups_left_out=finding.groups_left_out if status != "error" else 0,
+        is_shadow=rule.is_shadow,
+        weight=rule.weight,
     )

@@ -92,6 +92,41 @@ class EngineSettings(_Settings):
         description="generated projects, and compiled rule sets, kept on disk",
     )
 
+    custom_sql: bool = Field(
+        default=False,
+        validation_alias="STRINGX_CUSTOM_SQL",
+        description="rules may be of types that take SQL",
+    )
+    custom_sql_schemas: str = Field(
+        default="",
+        validation_alias="STRINGX_CUSTOM_SQL_SCHEMAS",
+        description="schemas that such rules may read beside that of their table; commas between",
+    )
+
+    max_groups: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=100,
+        validation_alias="STRINGX_MAX_GROUPS",
+        description="groups of a rule with group_by that are judged one by one or shown",
+    )
+    sample_limit: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=0,
+        validation_alias="STRINGX_SAMPLE_LIMIT",
+        description="failing rows kept with a result, where the rule does not say; 0 keeps none",
+    )
+    sample_cell_bytes: Annotated[int, Field(ge=8, le=4096)] = Field(
+        default=256, validation_alias="STRINGX_SAMPLE_CELL_BYTES"
+    )
+    sample_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = Field(
+        default=256 * 1024,
+        validation_alias="STRINGX_SAMPLE_BYTES",
+        description="of all samples of a check together",
+    )
+    sample_time_limit_s: Seconds = Field(
+        default=5.0,
+        validation_alias="STRINGX_SAMPLE_TIME_LIMIT_S",
+        description="for all samples of a check together, after its verdict is known",
+    )
+
     @property
     def profiles(self) -> Path:
         """The folder of profiles.yml."""

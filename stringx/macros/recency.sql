@@ -1,19 +1,24 @@
 {#- The newest value is at most `interval` dateparts old. One row where it is older, or where there
-    is none. -#}
-{% test recency(model, column_name=none, datepart=none, interval=none) %}
-{%- set rule = sx_rule(model, column_name, {'datepart': datepart, 'interval': interval}) %}
-{%- set arguments = rule['arguments'] %}
-{%- if execute and arguments['datepart'] not in (
-    'minute', 'hour', 'day', 'week', 'month', 'year'
+    is none. With `ignore_time_component` days are compared. -#}
+{% test recency(
+    model, column_name=none, datepart=none, interval=none, ignore_time_component=false
 ) %}
-    {%- do exceptions.raise_compiler_error('recency: unknown datepart ' ~ arguments['datepart']) %}
-{%- endif %}
+{%- set rule = sx_rule(model, column_name, {
+    'datepart': datepart,
+    'interval': interval,
+    'ignore_time_component': ignore_time_component,
+}) %}
+{%- set arguments = rule['arguments'] %}
+{%- set age = sx_interval(arguments['datepart'], arguments['interval']) %}
 select newest
 from (
     select max({{ rule['column'] }}) as newest
     from {{ rule['subject'] }}
 ) latest
 where newest is null
-    or newest < current_timestamp
-        - {{ sx_lit(arguments['interval']) }} * interval '1 {{ arguments['datepart'] }}'
+{%- if arguments['ignore_time_component'] %}
+    or newest::date < (current_timestamp - {{ age }})::date
+{%- else %}
+    or newest < current_timestamp - {{ age }}
+{%- endif %}
 {% endtest %}

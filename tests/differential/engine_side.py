@@ -28,7 +28,11 @@ class EngineSide:
 
     def __init__(self, environment: Mapping[str, str], folder: Path, **settings: Any) -> None:
         found = EngineSettings(
-            project_dir=PROJECT / "stringx", data_dir=folder, threads=1, **settings
+            project_dir=PROJECT / "stringx",
+            data_dir=folder,
+            threads=1,
+            custom_sql=True,
+            **settings,
         )
         self.rules = PlannedEngine(found, environment)
 

@@ -92,7 +92,7 @@ def engine(
     target: Target, dbt_environment: dict[str, str], data_dir: Path
 ) -> Iterator[PlannedEngine]:
     """One engine for all tests that do not harm it."""
-    settings = EngineSettings(project_dir=PROJECT / "stringx", data_dir=data_dir)
+    settings = EngineSettings(project_dir=PROJECT / "stringx", data_dir=data_dir, custom_sql=True)
     opened = PlannedEngine(settings, dbt_environment)
     yield opened
     opened.close()

@@ -36,7 +36,10 @@ _LEFT_JOIN = (
     *("on", "child", ".", "from_field", "=", "parent", ".", "to_field"),
     *("where", "parent", ".", "to_field", "is", "null"),
 )
-_PLAIN_AGGREGATES = {"count", "min", "max", "sum", "avg", "bool_and", "bool_or", "every"}
+_PLAIN_AGGREGATES = {
+    *("count", "min", "max", "sum", "avg", "bool_and", "bool_or", "every"),
+    *("corr", "stddev_samp"),
+}
 
 
 def recognise(sql: str) -> Shape | None:
