@@ -346,7 +346,7 @@ class Execution:
     def _take_fragile(self, progress: Progress, scan: Scan, answer: Answer) -> None:
         """Only a test that breaks a scan of its own is kept out of others."""
         if answer.failed:
-            self._experience.fragile.add(progress.place)
+            self._avoid(progress, answer)
             self._own_instead(progress, answer)
         else:
             self._take_scan(scan, answer)
@@ -369,7 +369,7 @@ class Execution:
             return
         if answer.failed:
             for progress in group:
-                self._experience.fragile.add(progress.place)
+                self._avoid(progress, answer)
                 self._own_instead(progress, answer)
             return
         counts = [int(value or 0) for value in answer.rows[0]]
@@ -386,6 +386,11 @@ class Execution:
         found = learned(numbers, before)
         if found is not None:
             self._experience.known[progress.place] = found
+
+    def _avoid(self, progress: Progress, answer: Answer) -> None:
+        """Keep it out of scans from now on, unless what it failed for may be over."""
+        if not answer.is_passing:
+            self._experience.fragile.add(progress.place)
 
     def _own_instead(self, progress: Progress, answer: Answer) -> None:
         """As dbt wrote it, unless it would only take as long again."""

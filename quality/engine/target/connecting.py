@@ -117,6 +117,11 @@ def connect(
             application_name="stringx",
             client_encoding="utf-8",  # what the database cannot spell is its error, not a "?"
             connect_timeout=max(1, round(left)),
+            # A network that falls silent is noticed where nothing else has a deadline.
+            tcp_user_timeout=round(settings.check_time_limit_s * 1000),
+            keepalives_idle=30,
+            keepalives_interval=10,
+            keepalives_count=3,
             options=settings.server_options,
             autocommit=True,
             prepare_threshold=None,

@@ -276,7 +276,7 @@ def _not_begun(answer: Answer) -> Exception:
     return EngineError(f"the target does not say what it has: {answer.message}")
 
 
-@lru_cache(maxsize=10_000)
+@lru_cache(maxsize=2_000)
 def is_one_statement(sql: str) -> bool:
     """Whether it surely ends where it ends, so that another may follow in the same message."""
     try:

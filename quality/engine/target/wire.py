@@ -68,6 +68,13 @@ class Answer:
         return _CAUSES.get(self.sqlstate or "", "database")
 
     @property
+    def is_passing(self) -> bool:
+        """Whether it failed for what may be over the next time (SQLSTATE classes: a transaction
+        rolled back, insufficient resources, an operator, the system).
+        """
+        return self.stops_all or (self.sqlstate or "")[:2] in ("40", "53", "57", "58")
+
+    @property
     def stops_all(self) -> bool:
         """Whether whatever reads the same rows would end in the same way."""
         return self.cause in ("timeout", "target_busy")
