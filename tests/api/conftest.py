@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from embedded.broker import EmbeddedBroker
+from tests.api.stores import Store
 from tests.conftest import LiveApi, start_api
 
 TOKEN = "correct-horse-battery-staple"
@@ -63,3 +64,10 @@ def guarded(live_api: LiveApi, tmp_path_factory: pytest.TempPathFactory) -> Iter
         live = start_api(environment, tmp_path_factory.mktemp("guarded"))
         yield live
         assert live.stop() == 0
+
+
+@pytest.fixture
+def store(new_database: Callable[[], str]) -> Iterator[Store]:
+    store = Store(new_database())
+    yield store
+    store.database.dispose()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -28,6 +29,11 @@ insert into rule_result (check_id, position, rule, type, dimension, kind, severi
     failures, rows_tested, duration_ms, finished_at)
 values (:id, 0, 'id_known', 'not_null', 'completeness', 'business', 'error', 'fail', 2, 4, 1, now())
 """
+OLD_TABLE = text("insert into monitored_table (connection, name) values ('demo', :name)")
+OLD_RULE = text(
+    "insert into rule (table_id, name, is_active, definition) values (1, :name, true, :definition)"
+)
+MADE = text("select table_id, number, reason, rules from rule_version order by table_id, number")
 
 
 @pytest.fixture
@@ -37,9 +43,14 @@ def database(new_database: Callable[[], str]) -> Iterator[Database]:
     database.dispose()
 
 
-def migrate_to(database: Database, revision: str) -> None:
+def configuration() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(api.store.__file__).parent / "migrations"))
+    return config
+
+
+def migrate_to(database: Database, revision: str) -> None:
+    config = configuration()
     with database.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -65,3 +76,48 @@ def test_results_of_the_version_before_are_shown(database: Database) -> None:
             assert (found["failures"], found["rows_tested"]) == (2, 4)
             assert (found["failing_rows"], found["path"], found["proof"]) == (None, None, None)
             assert (found["rows_estimated"], found["measured"]) == (False, {})
+
+
+def test_rules_of_the_version_before_become_version_1(database: Database) -> None:
+    """And what an old API that still runs, or a hand, changes afterwards makes versions too."""
+    migrate_to(database, "0003")
+    with database.begin() as db:
+        db.execute(text("insert into connection (name, target) values ('demo', 'demo')"))
+        for name in ("shop.orders", "shop.empty"):
+            db.execute(OLD_TABLE, {"name": name})
+        for rule in ("b", "a"):
+            db.execute(OLD_RULE, {"name": rule, "definition": json.dumps({"name": rule})})
+    migrate(database)
+    with database.begin() as db:
+        db.execute(text("update rule set is_active = false where name = 'a'"))
+        db.execute(text("update rule set is_active = false where name = 'b'"))
+    with database.connect() as db:
+        made = db.execute(MADE).all()
+        numbers = db.execute(text("select version_number from monitored_table order by id")).all()
+    first = [{"name": "b", "is_active": True}, {"name": "a", "is_active": True}]
+    assert made == [
+        (1, 1, "as it stood when versions began", first),
+        (1, 2, None, [{**rule, "is_active": False} for rule in first]),
+        (2, 1, "as it stood when versions began", []),
+    ]
+    assert numbers == [(2,), (1,)]
+
+
+def test_versions_can_be_taken_back(database: Database) -> None:
+    """With what stands on them, and made again; rules stay."""
+    migrate(database)
+    with database.begin() as db:
+        db.execute(text("insert into connection (name, target) values ('demo', 'demo')"))
+        db.execute(OLD_TABLE, {"name": "shop.orders"})
+        db.execute(OLD_RULE, {"name": "a", "definition": "{}"})
+    config = configuration()
+    with database.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0003")
+    with database.begin() as db:
+        db.execute(OLD_RULE, {"name": "b", "definition": "{}"})
+    migrate(database)
+    with database.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        [(_, number, _, rules)] = connection.execute(MADE).all()
+    assert (number, len(rules)) == (1, 2)
