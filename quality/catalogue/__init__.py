@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from quality.catalogue import (
     accuracy,
+    aggregates,
     completeness,
     consistency,
     history,
+    structure,
+    texts,
     timeliness,
     uniqueness,
     validity,
@@ -22,6 +25,17 @@ __all__ = ["RULE_TYPES", "Arguments", "Category", "Dimension", "RuleType"]
 
 RULE_TYPES: dict[str, RuleType] = {
     entry.name: entry
-    for module in (completeness, uniqueness, validity, consistency, accuracy, timeliness, history)
+    for module in (
+        completeness,
+        uniqueness,
+        validity,
+        texts,
+        aggregates,
+        structure,
+        consistency,
+        accuracy,
+        timeliness,
+        history,
+    )
     for entry in module.TYPES
 }

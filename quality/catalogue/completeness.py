@@ -2,9 +2,74 @@
 
 from __future__ import annotations
 
-from pydantic import Field, model_validator
+from datetime import datetime
+from typing import Annotated, Literal
 
-from quality.catalogue.types import Arguments, CountRange, NoArguments, RuleType, in_order
+from pydantic import AfterValidator, Field, model_validator
+
+from quality.catalogue.types import (
+    Arguments,
+    ColumnList,
+    CountRange,
+    Datepart,
+    NoArguments,
+    RegexText,
+    RuleType,
+    in_order,
+)
+from quality.names import Text
+from quality.predicates import Scalar
+
+
+def _moment(value: str) -> str:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        raise ValueError('must be a date or a time, such as "2026-01-31"') from None
+    return value
+
+
+Moment = Annotated[Text, Field(max_length=40), AfterValidator(_moment)]
+
+
+class Missing(Arguments):
+    missing_values: Annotated[list[Scalar], Field(max_length=1000)] = Field(default=[])
+    missing_regex: RegexText | None = None
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Missing:
+        if not self.missing_values and self.missing_regex is None:
+            raise ValueError("needs missing_values, missing_regex or both")
+        return self
+
+    def regexes_by_path(self) -> dict[str, str]:
+        return {} if self.missing_regex is None else {"missing_regex": self.missing_regex}
+
+
+class RequiredTogether(ColumnList):
+    required: Literal["all", "any", "exactly_one"] = "all"
+
+
+class InsertedRows(CountRange):
+    datepart: Datepart
+    interval: int = Field(gt=0, le=100_000)
+
+
+class Windows(Arguments):
+    datepart: Datepart = "day"
+    interval: int = Field(default=1, gt=0, le=100_000)
+    start: Moment | None = None
+    end: Moment | None = None
+
+    @model_validator(mode="after")
+    def _forwards(self) -> Windows:
+        if self.start and self.end:
+            start, end = (
+                datetime.fromisoformat(text).replace(tzinfo=None) for text in (self.start, self.end)
+            )
+            if start > end:
+                raise ValueError("start must not be later than end")
+        return self
 
 
 class NotEmptyString(Arguments):
@@ -72,6 +137,86 @@ TYPES = (
             "tableRowCountToBeBetween",
             "rowCount",
             "row_count",
+        ),
+    ),
+    RuleType(
+        "is_null",
+        "completeness",
+        "The column has no value in any row. Counts the rows with one.",
+        NoArguments,
+        {"type": "is_null", "column": "retired_at"},
+        nulls="NULL is what the rule asks for.",
+        aliases=("null", "expect_column_values_to_be_null"),
+    ),
+    RuleType(
+        "not_missing",
+        "completeness",
+        "No NULL, none of missing_values (values that stand for a missing one, such as 'n/a'), and "
+        "no text in which missing_regex matches.",
+        Missing,
+        {
+            "type": "not_missing",
+            "column": "tailnum",
+            "arguments": {"missing_values": ["", "n/a"], "missing_regex": "^-+$"},
+        },
+        nulls="Each NULL violates the rule.",
+        aliases=("missing_values", "missingValues", "columnValuesMissingCount"),
+    ),
+    RuleType(
+        "at_least_one",
+        "completeness",
+        "The column has a value in one row at least. One failing row stands for the table.",
+        NoArguments,
+        {"type": "at_least_one", "column": "dep_time"},
+        category="A",
+        nulls="A column of NULLs only fails.",
+        empty_table="An empty table fails.",
+        aliases=("expect_column_to_have_values",),
+    ),
+    RuleType(
+        "required_together",
+        "completeness",
+        "In every row all of the columns have a value, or any of them, or exactly_one, as "
+        "`required` says.",
+        RequiredTogether,
+        {
+            "type": "required_together",
+            "arguments": {"columns": ["dep_time", "arr_time"], "required": "all"},
+        },
+        takes_column=False,
+        nulls="NULLs are what the rule counts.",
+        aliases=("areComplete", "areAnyComplete"),
+    ),
+    RuleType(
+        "rows_inserted_between",
+        "completeness",
+        "From min_value to max_value rows have a time within the last `interval` dateparts. One "
+        "failing row stands for the table.",
+        InsertedRows,
+        {
+            "type": "rows_inserted_between",
+            "column": "time_hour",
+            "arguments": {"datepart": "day", "interval": 1, "min_value": 1},
+        },
+        category="A",
+        nulls="A row without a time is not counted.",
+        empty_table="An empty table has 0 rows and fails where min_value is greater.",
+        aliases=("tableRowInsertedCountToBeBetween",),
+    ),
+    RuleType(
+        "no_gaps",
+        "completeness",
+        "Each window of `interval` dateparts has a value, from the window of start to that of end, "
+        "or from the oldest value to the newest. Counts gaps, however many windows each spans.",
+        Windows,
+        {"type": "no_gaps", "column": "time_hour", "arguments": {"datepart": "day"}},
+        tested="values",
+        category="G",
+        nulls="NULL and infinite times are in no window.",
+        empty_table="An empty table passes, unless start and end are given: then it is one gap.",
+        aliases=(
+            "expect_row_values_to_have_data_for_every_n_datepart",
+            "has_no_gaps_per_time_window",
         ),
     ),
 )

@@ -4,28 +4,65 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from quality.catalogue.types import Arguments, CountRange, RuleType, ValueList, ValueRange
+from quality.catalogue.types import (
+    Arguments,
+    OtherColumn,
+    RuleType,
+    ValueList,
+    ValueRange,
+)
 from quality.names import Text
+from quality.predicates import Scalar
 
 
-class Regex(Arguments):
-    regex: Annotated[Text, Field(min_length=1, max_length=1024)]
+class AcceptedValues(ValueList):
+    case_insensitive: bool = False
 
-    def regexes_by_path(self) -> dict[str, str]:
-        return {"regex": self.regex}
+    @model_validator(mode="after")
+    def _texts_have_cases(self) -> AcceptedValues:
+        if self.case_insensitive and not all(isinstance(value, str) for value in self.values):
+            raise ValueError("case_insensitive takes texts only")
+        return self
+
+
+class Pairs(OtherColumn):
+    pairs: Annotated[
+        list[Annotated[list[Scalar], Field(min_length=2, max_length=2)]],
+        Field(min_length=1, max_length=1000),
+    ]
+
+
+class Later(Arguments):
+    offset: int = Field(
+        default=0, ge=0, le=31_536_000, description="seconds after now that are still allowed"
+    )
+
+
+Key = Annotated[Text, Field(max_length=200)]
+
+
+class JsonKeys(Arguments):
+    keys: Annotated[list[Key], Field(min_length=1, max_length=100)]
+    require_all: bool = True
+    is_text: bool = Field(
+        default=False, description="the column holds JSON as text; needs PostgreSQL 16"
+    )
 
 
 TYPES = (
     RuleType(
         "accepted_values",
         "validity",
-        "Only the listed values. Counts the distinct values that are not listed.",
-        ValueList,
+        "Only the listed values, in any case where case_insensitive is true. Counts the distinct "
+        "values that are not listed.",
+        AcceptedValues,
         {"type": "accepted_values", "column": "origin", "arguments": {"values": ["JFK"]}},
         aliases=(
             "expect_column_values_to_be_in_set",
+            "expect_column_distinct_values_to_be_in_set",
+            "distinct_values_in_set",
             "columnValuesToBeInSet",
             "is_in_list",
             "valid_values",
@@ -56,34 +93,74 @@ TYPES = (
         ),
     ),
     RuleType(
-        "string_length_between",
+        "pair_in_set",
         "validity",
-        "Texts of min_value to max_value characters, both included.",
-        CountRange,
+        "The values of the column and of other_column are together one of the listed pairs.",
+        Pairs,
         {
-            "type": "string_length_between",
-            "column": "faa",
-            "arguments": {"min_value": 3, "max_value": 3},
+            "type": "pair_in_set",
+            "column": "origin",
+            "arguments": {"other_column": "carrier", "pairs": [["JFK", "B6"], ["EWR", "UA"]]},
         },
-        tested="values",
-        aliases=(
-            "expect_column_value_lengths_to_be_between",
-            "columnValueLengthsToBeBetween",
-            "valid_length",
-        ),
+        nulls="A row with NULL in either column does not violate the rule.",
+        aliases=("expect_column_pair_values_to_be_in_set",),
     ),
     RuleType(
-        "match_regex",
+        "not_in_future",
         "validity",
-        "Texts in which PostgreSQL's regular expression matches somewhere (anchor with ^ $).",
-        Regex,
-        {"type": "match_regex", "column": "tailnum", "arguments": {"regex": "^N"}},
+        "No time later than now, or later than `offset` seconds from now.",
+        Later,
+        {"type": "not_in_future", "column": "time_hour"},
         tested="values",
-        aliases=(
-            "expect_column_values_to_match_regex",
-            "columnValuesToMatchRegex",
-            "regex_match",
-            "hasPattern",
-        ),
+        aliases=("is_not_in_future",),
+    ),
+    RuleType(
+        "json_keys",
+        "validity",
+        "JSON objects that have all of the keys, or any of them where require_all is false. The "
+        "column is of type json or jsonb, or is_text is true and the server is PostgreSQL 16 or "
+        "newer.",
+        JsonKeys,
+        {
+            "type": "json_keys",
+            "column": "payload",
+            "arguments": {"keys": ["id", "sent_at"]},
+        },
+        tested="values",
+        nulls="NULL never violates the rule; JSON's own null does, as it is no object.",
+        aliases=("has_json_keys",),
+    ),
+    RuleType(
+        "distinct_values_contain_set",
+        "validity",
+        "Each of the listed values stands in the column. Counts the listed values that do not.",
+        ValueList,
+        {
+            "type": "distinct_values_contain_set",
+            "column": "origin",
+            "arguments": {"values": ["JFK", "LGA", "EWR"]},
+        },
+        tested="values",
+        category="G",
+        nulls="NULL is no value.",
+        empty_table="An empty table fails, for it has none of them.",
+        aliases=("expect_column_distinct_values_to_contain_set",),
+    ),
+    RuleType(
+        "distinct_values_equal_set",
+        "validity",
+        "The column has exactly the listed values. Counts the listed values that it has not and "
+        "the other ones that it has.",
+        ValueList,
+        {
+            "type": "distinct_values_equal_set",
+            "column": "origin",
+            "arguments": {"values": ["JFK", "LGA", "EWR"]},
+        },
+        tested="values",
+        category="G",
+        nulls="NULL is no value.",
+        empty_table="An empty table fails, for it has none of them.",
+        aliases=("expect_column_distinct_values_to_equal_set",),
     ),
 )

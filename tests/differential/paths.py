@@ -7,26 +7,30 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from quality.catalogue import RuleType
+
 FUSED = ("scan", "second_scan", "grouped", "constraint")
 ALL = (*FUSED, "dbt_sql", "dbt")
-EXPECTED: dict[str, tuple[str, ...]] = {
-    "not_null": ("scan",),
+OF_TYPE: dict[str, tuple[str, ...]] = {
     "unique": ("scan", "grouped"),
-    "accepted_values": ("scan", "second_scan"),
-    "relationships": ("dbt_sql",),
-    "not_accepted_values": ("scan", "second_scan"),
-    "not_null_proportion": ("scan",),
-    "not_empty_string": ("scan",),
-    "row_count_between": ("scan",),
     "unique_combination_of_columns": ("scan", "grouped"),
-    "accepted_range": ("scan",),
-    "string_length_between": ("scan",),
-    "match_regex": ("scan",),
-    "column_greater_than": ("scan",),
-    "recency": ("scan",),
+    "accepted_values": ("scan", "second_scan"),
+    "not_accepted_values": ("scan", "second_scan"),
+    # With two limits, a percentile, or more than one aggregate: no plain aggregate.
+    "freshness": ("scan", "dbt_sql"),
+    "event_lag_between": ("scan", "dbt_sql"),
+    "expression_between": ("scan", "dbt_sql"),
 }
-"""By which ways a test of dbt's own and a rule of the catalogue is judged where no constraint
-proves it. A join is left to the database, as dbt writes it."""
+
+
+def ways(entry: RuleType) -> tuple[str, ...]:
+    """By which ways a rule of the catalogue is judged where no constraint proves it. What is no
+    condition on a row and no plain aggregate is left to the database, as dbt writes it."""
+    if entry.name in OF_TYPE:
+        return OF_TYPE[entry.name]
+    return ("scan",) if entry.category in ("R", "A") else ("dbt_sql",)
+
+
 FUSED_AT_LEAST = {
     "holds": 0.85,
     "holds_in_every_row": 0.9,

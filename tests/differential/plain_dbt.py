@@ -17,7 +17,7 @@ from quality.engine.dbt.frames import ClosedPipe, read_frame, write_frame
 from quality.engine.plan.compiled import CompiledTest
 from tests.conftest import PROJECT
 from tests.differential.cases import Case
-from tests.differential.project import write_project
+from tests.differential.project import MACROS, write_project
 
 PATIENCE_S = 240
 # A user's dbt may write, whatever is usual for the role.
@@ -46,13 +46,18 @@ class PlainDbt:
         self._folder = folder
         self._processes = [_Process(environment, folder / f"dbt_{n}.log") for n in (1, 2)]
 
-    def test(self, cases: Sequence[Case], flags: dict[str, Any] | None = None) -> dict[str, Said]:
+    def test(
+        self,
+        cases: Sequence[Case],
+        flags: dict[str, Any] | None = None,
+        macros: Path = MACROS,
+    ) -> dict[str, Said]:
         """What dbt says of every case, by its name. `flags` are those of dbt_project.yml."""
         halves = [half for half in (cases[::2], cases[1::2]) if half]
         folders = []
         for half in halves:
             folders.append(Path(tempfile.mkdtemp(dir=self._folder, prefix="project-")) / "it")
-            write_project(folders[-1], half, flags)
+            write_project(folders[-1], half, flags, macros)
         with ThreadPoolExecutor(2) as pool:
             answers = pool.map(_Process.run, self._processes, folders)
             said = [_said(one) for answer in answers for one in answer]

@@ -32,11 +32,16 @@ PROFILE = {
 }
 
 
-def write_project(folder: Path, cases: Sequence[Case], flags: dict[str, Any] | None = None) -> None:
+def write_project(
+    folder: Path,
+    cases: Sequence[Case],
+    flags: dict[str, Any] | None = None,
+    macros: Path = MACROS,
+) -> None:
     """A project with these tests in a new folder; `flags` go to dbt_project.yml."""
     (folder / "models").mkdir(parents=True)
     (folder / "tests").mkdir()
-    shutil.copytree(MACROS, folder / "macros")
+    shutil.copytree(macros, folder / "macros")
     _write(folder / "profiles.yml", PROFILE)
     _write(
         folder / "dbt_project.yml",

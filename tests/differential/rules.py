@@ -10,6 +10,7 @@ from quality.names import TableName
 from quality.predicates import Predicate
 from quality.rules import Rule, RuleSet
 from tests.differential import cases_types
+from tests.differential.rule_types import CASES
 from tests.differential.typed_columns import COLUMNS
 
 RuleText = dict[str, Any]
@@ -71,6 +72,7 @@ RULES: tuple[RuleText, ...] = (
     rule("recency", "seen", datepart="month", interval=2),
     rule("recency", "low", datepart="month", interval=2),
     rule("not_null", "not_there"),
+    *(case.rule for case in CASES),
 )
 SETTINGS: tuple[dict[str, Any], ...] = (
     {"severity": "warn"},

@@ -15,7 +15,7 @@ from quality.engine.cancellation import Cancellation
 from quality.engine.dbt.dbt import Dbt
 from quality.engine.engine import EngineBusy
 from quality.engine.plan.compiled import CompiledTest
-from quality.engine.plan.execution import Experience
+from quality.engine.plan.experience import Experience
 from quality.engine.plan.planning import Plan, PlannedTest, plan_test
 from quality.engine.plan.shapes import Orphans, RelationName, Subject
 from quality.engine.plan.store import CompiledStore, Recent
@@ -183,7 +183,9 @@ def _planned(rule_set: RuleSet, place: int, test: CompiledTest, marker: str) -> 
     by_values = rule.rule_type.tested == "values" and rule.column is not None
     tested = sql.Identifier(rule.column or "").as_string(None) if by_values else None
     only_measures = rule.rule_type.category == "H"
-    return replace(plan_test(test, subject, tested), only_measures=only_measures)
+    planned = replace(plan_test(test, subject, tested), only_measures=only_measures)
+    # What reads no rows has none to count.
+    return replace(planned, subject=None) if rule.rule_type.tested == "none" else planned
 
 
 def _regrouped(answers: list[Answer], sizes: list[int]) -> list[list[Answer]]:

@@ -4,28 +4,28 @@ create table ruled.parents (key integer, code text);
 insert into ruled.parents values (1, 'x'), (2, 'y'), (null, null);
 create table ruled.dirty (
     id integer, name text, low integer, high numeric, seen timestamptz, kind text, other integer,
-    flag boolean, "Odd ""name""" text
+    flag boolean, "Odd ""name""" text, day date, doc jsonb
 );
 create table ruled.clean (like ruled.dirty);
 create table ruled.empty (like ruled.dirty);
 create table ruled.nulls (like ruled.dirty);
 insert into ruled.clean values
-    (1, 'ab', 1, 1.5, now(), 'x', 1, true, 'a'),
-    (2, 'cd', 2, 3, now() - interval '2 hours', 'y', 1, true, 'b'),
-    (3, 'ef', 3, 4, now(), 'x', 2, false, 'c');
+    (1, 'ab', 1, 1.5, now(), 'x', 1, true, 'a', '2026-01-01', '{"a": 1, "b": null}'),
+    (2, 'cd', 2, 3, now() - interval '2 hours', 'y', 1, true, 'b', '2026-01-02', '{"a": "x"}'),
+    (3, 'ef', 3, 4, now(), 'x', 2, false, 'c', '2026-01-03', '{"a": {}, "c": []}');
 insert into ruled.dirty values
-    (1, '  ', 1, 1, now() - interval '9 days', 'x', 1, true, 'a'),
-    (1, '', 50, 2, null, 'z', 1, null, 'a'),
-    (2, 'abcde', null, 3, null, 'z', 7, false, null),
-    (2, 'cd', -5, null, null, 'w', 7, false, 'it''s'),
-    (2, 'back\slash', 3, 'NaN', 'infinity', 'w', 9, true, '%s'),
-    (null, null, 9, 9, null, null, null, null, null);
+    (1, '  ', 1, 1, now() - interval '9 days', 'x', 1, true, 'a', '2026-01-01', '{"a": 1}'),
+    (1, '', 50, 2, null, 'z', 1, null, 'a', '2026-01-04', '{"b": 1}'),
+    (2, 'abcde', null, 3, null, 'z', 7, false, null, '2026-01-01', '"a"'),
+    (2, 'cd', -5, null, null, 'w', 7, false, 'it''s', null, '["a"]'),
+    (2, 'back\slash', 3, 'NaN', 'infinity', 'w', 9, true, '%s', 'infinity', 'null'),
+    (null, null, 9, 9, null, null, null, null, null, null, null);
 insert into ruled.nulls select from generate_series(1, 3);
 -- The same rows under constraints, as a view, in partitions.
 create table ruled.bound (
     id integer primary key, name text not null check (name <> ''), low integer check (low > 0),
     high numeric unique, seen timestamptz not null, kind text check (kind in ('x', 'y')),
-    other integer, flag boolean not null, "Odd ""name""" text unique,
+    other integer, flag boolean not null, "Odd ""name""" text unique, day date, doc jsonb,
     check (high > low)
 );
 insert into ruled.bound select * from ruled.clean;

@@ -1,0 +1,26 @@
+"""A case or more of every rule type that is judged on the spot."""
+
+from __future__ import annotations
+
+from tests.differential.rule_types import (
+    accuracy,
+    completeness,
+    consistency,
+    structure,
+    texts,
+    timeliness,
+    uniqueness,
+    validity,
+)
+from tests.differential.rule_types.case import TypeCase
+
+CASES: tuple[TypeCase, ...] = (
+    *completeness.CASES,
+    *uniqueness.CASES,
+    *validity.CASES,
+    *texts.CASES,
+    *structure.CASES,
+    *consistency.CASES,
+    *accuracy.CASES,
+    *timeliness.CASES,
+)
