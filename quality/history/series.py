@@ -103,7 +103,7 @@ def _dates(predicate: Predicate) -> list[datetime]:
     if predicate.op == "!=":
         return []
     value = predicate.value
-    values: list[Any] = value if isinstance(value, list) else [value]
+    values: list[Any] = list(value) if isinstance(value, list) else [value]
     found = [_date(one) for one in values]
     return [date for date in found if date is not None] if None not in found else []
 
