@@ -34,6 +34,9 @@ _NO_PART_OF_A_VERDICT = (
     *("owner", "tags", "description", "business_impact", "is_active", "valid_from", "valid_to"),
 )
 
+_OF_ROWS_BESIDE_A_TABLE = ("relationships", "relationships_where")
+"""Types with another table that say something of each row of the checked one."""
+
 SomeColumns = Annotated[tuple[Identifier, ...], Field(max_length=32)]
 
 
@@ -103,7 +106,8 @@ class Rule(BaseModel):
     @classmethod
     def _counts_rows(cls, value: str, info: ValidationInfo) -> str:
         entry = RULE_TYPES.get(info.data.get("type", ""))
-        if entry is not None and value.endswith("%") and entry.tested not in ("rows", "values"):
+        counts_rows = entry is not None and entry.tested != "none" and entry.category != "A"
+        if entry is not None and value.endswith("%") and not counts_rows:
             raise PydanticCustomError(
                 "threshold_percent",
                 "is a percentage, but type {type} counts no rows; give a whole number",
@@ -116,6 +120,34 @@ class Rule(BaseModel):
     def _each_once(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(value)) != len(value):
             raise PydanticCustomError("column_twice", "names a column twice")
+        return value
+
+    @field_validator("group_by")
+    @classmethod
+    def _can_be_grouped(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        entry = RULE_TYPES.get(info.data.get("type", ""))
+        is_whole = entry is not None and (
+            entry.category in ("M", "S", "H")
+            or (entry.category == "X" and entry.name not in _OF_ROWS_BESIDE_A_TABLE)
+        )
+        if entry is not None and value and is_whole:
+            raise PydanticCustomError(
+                "group_by_not_taken",
+                "is not taken by type {type}, which is about the table as a whole",
+                {"type": entry.name},
+            )
+        return value
+
+    @field_validator("mask")
+    @classmethod
+    def _hides_no_group(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        shown = set(value) & set(info.data.get("group_by", ()))
+        if shown:
+            raise PydanticCustomError(
+                "column_shown",
+                'masks "{column}", which group_by shows',
+                {"column": min(shown)},
+            )
         return value
 
     @field_validator("valid_to")

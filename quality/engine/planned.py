@@ -8,15 +8,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from quality.checks import CheckOutcome, RuleResult, failed_outcome
+from quality.custom_rules import faults_of_custom_sql
 from quality.engine.cancellation import Cancellation
 from quality.engine.dbt.answers import finding_of, lost_connection, plain_message
 from quality.engine.dbt.dbt import Dbt
 from quality.engine.documentation import write_documentation
+from quality.engine.plan.completing import Completing
 from quality.engine.plan.execution import Execution
 from quality.engine.plan.finding import Finding
+from quality.engine.plan.grouping import values_query
+from quality.engine.plan.groups import members_of
 from quality.engine.plan.planning import PlannedTest
-from quality.engine.plan.preparing import Entry, Planner, scope_conditions
-from quality.engine.plan.shares import Share, judged_by_share, shares
+from quality.engine.plan.preparing import Entry, Planner, Prepared, scope_conditions
 from quality.engine.results import result_of
 from quality.engine.settings import EngineSettings
 from quality.engine.target.catalogue import signature_of
@@ -60,6 +63,7 @@ class PlannedEngine:
         """See `Engine.compile`."""
         if not rule_set.rules:
             return
+        self._refuse_custom_sql(rule_set)
         deadline = time.monotonic() + self._settings.check_time_limit_s
         with self._targets.session(rule_set.connection, deadline) as session:
             relation = session.relation(rule_set.table)
@@ -77,6 +81,7 @@ class PlannedEngine:
             code = "permission_denied" if is_forbidden else "rule_rejected"
             words = self._dbt.redact(plain_message(answer.message))
             faults.append(Fault(f"rules[{place}]", code, words))
+        faults = faults or self._faults_of_groups(rule_set, entry, prepared, pool, deadline)
         if faults:
             raise _refused(faults)
 
@@ -97,6 +102,7 @@ class PlannedEngine:
             try:
                 if self._closed:
                     raise EngineError("the engine is closed")
+                self._refuse_custom_sql(rule_set)
                 results = self._judge(rule_set, tuple(scope), started + limit, cancellation)
             except StringXError as error:
                 words = self._dbt.redact(plain_message(str(error)))
@@ -137,6 +143,17 @@ class PlannedEngine:
         self._targets.close()
         self._dbt.close()
 
+    def _refuse_custom_sql(self, rule_set: RuleSet) -> None:
+        """Also of rules that were stored when it was allowed."""
+        faults = faults_of_custom_sql(
+            rule_set.table,
+            rule_set.rules,
+            is_allowed=self._settings.custom_sql,
+            schemas={name.strip() for name in self._settings.custom_sql_schemas.split(",")},
+        )
+        if faults:
+            raise _refused(faults)
+
     def _judge(
         self,
         rule_set: RuleSet,
@@ -149,14 +166,31 @@ class PlannedEngine:
         entry = self._planner.entry(rule_set, deadline)
         tests = entry.plan.narrowed(scope_conditions(scope))
         rules = rule_set.rules
-        findings, counted = self._findings(rules, entry, tests, pool, scope, deadline, cancellation)
-        findings |= self._findings_of_dbt(rule_set, tests, scope, deadline)
-        for place, share in counted.items():
-            findings[place] = judged_by_share(rules[place], findings[place], share)
+        findings, completing = self._findings(
+            rules, entry, tests, pool, scope, deadline, cancellation
+        )
+        for place, finding in self._findings_of_dbt(rule_set, tests, scope, deadline).items():
+            findings[place] = completing.of_dbt(place, finding)
         return [
             result_of(rule, findings[place], tests[place].test.sql, self._dbt.redact)
             for place, rule in enumerate(rules)
         ]
+
+    def _faults_of_groups(
+        self, rule_set: RuleSet, entry: Entry, prepared: Prepared, pool: Pool, deadline: float
+    ) -> list[Fault]:
+        """Columns by which the database cannot group."""
+        members = members_of(rule_set.rules, entry.plan.narrowed())
+        if not members:
+            return []
+        questions = [f"explain {values_query(member, 1)}" for member in members]
+        opened = open_snapshot(pool, self._settings, deadline, Cancellation(), [], questions)
+        with opened as found:
+            return [
+                Fault(f"rules[{member.place}].group_by", "group_by_rejected", answer.message or "")
+                for member, answer in zip(members, found.then, strict=True)
+                if answer.failed
+            ]
 
     def _findings(
         self,
@@ -167,11 +201,9 @@ class PlannedEngine:
         scope: tuple[Predicate, ...],
         deadline: float,
         cancellation: Cancellation,
-    ) -> tuple[dict[int, Finding], dict[int, Share]]:
-        """Of all tests but those for dbt, on one snapshot whose catalogue is the prepared one.
-
-        And what those that are judged by percentages need for it.
-        """
+    ) -> tuple[dict[int, Finding], Completing]:
+        """Of all tests but those for dbt, on one snapshot whose catalogue is the prepared one."""
+        conditions = scope_conditions(scope)
         for _ in range(_CATALOGUE_ATTEMPTS):
             prepared = entry.prepared or self._planner.prepare(entry, pool, deadline)
             known = dict(zip(entry.relations, prepared.signatures, strict=True))
@@ -199,9 +231,10 @@ class PlannedEngine:
                         is_refused = any(one.cause == "database" for one in found.values())
                         if subject is not None and is_refused:
                             refuse_unfit(scope, subject.relation, opened.snapshot)
-                        counted = shares(rules, tests, found, opened.snapshot)
+                        completing = Completing(rules, tests, prepared, self._settings)
+                        whole = completing.of_all(found, entry.plan, conditions, opened.snapshot)
                         cancellation.check()
-                        return found, counted
+                        return whole, completing
             except NotLocked:
                 prepared.locks = ()
                 continue

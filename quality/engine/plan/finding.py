@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from quality.checks import Measure, RulePath
+from quality.checks import Group, Measure, RulePath, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +29,6 @@ class Finding:
     cause: str | None = None
     message: str | None = None
     seconds: float = 0.0
+    groups: tuple[Group, ...] = ()
+    groups_left_out: int = 0
+    sample: Sample | None = None

@@ -39,6 +39,11 @@ class Plan:
     tests: tuple[PlannedTest, ...]
     marker: str = ""
 
+    @property
+    def subject(self) -> Subject | None:
+        """The rows that the tests are about; None where none of them reads any that are known."""
+        return next((test.subject for test in self.tests if test.subject is not None), None)
+
     def narrowed(self, scope: Sequence[str] = ()) -> tuple[PlannedTest, ...]:
         """The tests for the rows where all conditions of `scope` (SQL) hold."""
         if not self.marker:
@@ -46,6 +51,10 @@ class Plan:
         if not scope:
             return self._whole
         return tuple(self._narrowed(test, tuple(scope)) for test in self.tests)
+
+    def narrowed_test(self, place: int, scope: Sequence[str]) -> PlannedTest:
+        """One of the tests for the rows where all conditions of `scope` (SQL, not empty) hold."""
+        return self._narrowed(self.tests[place], tuple(scope))
 
     @cached_property
     def _whole(self) -> tuple[PlannedTest, ...]:

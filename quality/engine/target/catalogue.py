@@ -6,6 +6,7 @@ Sources: PostgreSQL manual, 52 System Catalogs (pg_class, pg_attribute, pg_const
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,6 +74,7 @@ select json_build_object(
     'indexes', (
         select json_agg(json_build_object(
             'name', x.relname, 'keys', i.indkey::int2[], 'key_count', i.indnkeyatts,
+            'is_primary', i.indisprimary,
             'nulls_not_distinct', to_jsonb(i) -> 'indnullsnotdistinct'))
         from pg_catalog.pg_index i
         join pg_catalog.pg_class x on x.oid = i.indexrelid
@@ -111,7 +113,8 @@ class Facts:
     the names of validated CHECK constraints, as far as they use nothing that can be replaced.
     `simple` columns are no composites: of these one whose fields are all NULL `is null`, stands in
     a NOT NULL column all the same, and counts as a value. `types` are PostgreSQL's own, by column;
-    `deterministic` are the columns of text whose collation is.
+    `deterministic` are the columns of text whose collation is. `key` names a row: the columns of
+    the primary key, or else of the shortest unique index without NULLs; empty where there is none.
     """
 
     oid: int
@@ -127,6 +130,7 @@ class Facts:
     unique_keys: tuple[tuple[frozenset[str], bool, str], ...] = ()
     foreign_keys: tuple[ForeignKey, ...] = ()
     checks: tuple[str, ...] = ()
+    key: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +231,19 @@ def facts_of(answer: Answer) -> Facts:
             for entry in (holding if not found["own_functions"] else ())
             if entry["contype"] == "c"
         ),
+        key=_key(found["indexes"] or () if found["plain"] else (), names, not_null),
     )
+
+
+def _key(
+    indexes: Sequence[dict[str, Any]], names: Mapping[int, str], not_null: Mapping[str, str]
+) -> tuple[str, ...]:
+    keys: list[tuple[bool, int, tuple[str, ...]]] = []
+    for index in indexes:
+        columns = tuple(names[number] for number in index["keys"][: index["key_count"]])
+        if all(column in not_null for column in columns):
+            keys.append((not index["is_primary"], len(columns), columns))
+    return min(keys)[2] if keys else ()
 
 
 def _holds(constraint: dict[str, Any]) -> bool:
