@@ -25,8 +25,8 @@ _EARLIER = text(
     """
     select a.place, found.at, found.measured
     from jsonb_to_recordset(cast(:asked as jsonb)) as a (place integer, table_id bigint, rule text,
-        definition_hash text, scope_hash text, bucket text, since timestamptz, until timestamptz,
-        count integer)
+        definition_hash text, scope_hash text, before_id bigint, bucket text, since timestamptz,
+        until timestamptz, count integer)
     cross join lateral (
         select distinct on (start) m.id, m.at, m.measured,
             case a.bucket when 'check' then m.at
@@ -35,6 +35,7 @@ _EARLIER = text(
         where m.table_id = a.table_id and m.rule = a.rule
             and m.definition_hash = a.definition_hash and m.scope_hash = a.scope_hash
             and m.at >= a.since and m.at <= a.until
+            and (a.before_id is null or m.id < a.before_id)
         order by start desc, m.id desc
         limit a.count
     ) found
@@ -63,12 +64,13 @@ _FORGET = text(
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A series: whose values they are, and of which kind."""
+    """A series: whose values they are, and of which kind; with `before_id` up to that row."""
 
     table_id: int
     rule: str
     definition_hash: str
     scope_hash: str
+    before_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ def earlier(db: Connection, asked: Sequence[tuple[Place, Reach]]) -> list[list[E
             "rule": place.rule,
             "definition_hash": place.definition_hash,
             "scope_hash": place.scope_hash,
+            "before_id": place.before_id,
             "bucket": reach.bucket,
             "since": reach.since.isoformat(),
             "until": reach.until.isoformat(),

@@ -10,10 +10,10 @@ from typing import Any
 import psycopg
 import pytest
 import requests
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from api.retention import Retention
-from api.store import rules
+from api.store import replays, rules
 from api.store.outcomes import Finished
 from embedded.postgres import EmbeddedPostgres
 from quality.checks import CheckOutcome, RuleResult
@@ -264,6 +264,53 @@ def test_a_day_counts_once_however_often_it_was_checked(
     found = run()["volume"]
     assert found["measured"]["history"] == 3
     assert found["measured"]["expected"] == pytest.approx((31 + 21 + 11) / 3)
+
+
+def test_stored_checks_are_judged_again_without_the_target(
+    shop: Shop, check: Callable[..., Check], postgres: EmbeddedPostgres
+) -> None:
+    nulls = {"name": "known", "type": "not_null", "column": "region"}
+    rows = {"name": "rows", "type": "row_count_between", "arguments": {"min_value": 1}}
+    run = check(volume(), nulls, rows)
+    for count in (10, 1, 1):
+        shop.sell(count)
+        run()
+    shop.execute("insert into history.sales values (null, 1, null), (null, 2, null)")
+    assert run()["volume"]["status"] == "pass"
+    shop.sell(50)
+    assert run()["volume"]["status"] == "fail"
+    shop.execute("drop table history.sales")
+    mild = [
+        Rule.model_validate({**volume(sensitivity=100)}),
+        Rule.model_validate({**nulls, "error_if": "> 5%"}),
+        Rule.model_validate({**rows, "arguments": {"min_value": 11}}),
+    ]
+    database = create_engine(postgres.url().replace("postgresql:", "postgresql+psycopg:"))
+    with database.connect() as db:
+        query = text("select id from monitored_table where name = 'history.sales'")
+        table_id = db.execute(query).scalar_one()
+        span = {"since": None, "until": None, "cursor": None}
+        found = replays.page(db, table_id, mild, limit=4, **span)
+        assert found.next_cursor is not None
+        rest = replays.page(db, table_id, mild, limit=4, **{**span, "cursor": found.next_cursor})
+        narrowed = Rule.model_validate(
+            {**volume(), "where": [{"column": "region", "op": "=", "value": "x"}]}
+        )
+        other = replays.page(db, table_id, [narrowed], limit=1, **span)
+    database.dispose()
+    assert [(one["before"], one["after"]) for one in found.items + rest.items] == [
+        ("fail", "warn"), ("fail", "fail"), ("pass", "pass"), ("pass", "pass"), ("pass", "fail"),
+    ]  # fmt: skip
+    newest, with_nulls, *_, first = found.items + rest.items
+    assert {one["rule"]: (one["before"], one["after"]) for one in newest["rules"]} == {
+        "volume": ("fail", "pass"),
+        "known": ("fail", "warn"),
+    }
+    assert with_nulls["rules"] == []
+    assert [(one["rule"], one["after"]) for one in first["rules"]] == [("rows", "fail")]
+    [one] = other.items[0]["rules"]
+    assert one["reason"] == "not replayable: its where changed"
+    assert one["after"] == one["before"] == "fail"
 
 
 @pytest.fixture
