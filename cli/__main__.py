@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     except StringXError as error:
         for line in _lines(error):
             _say(line)
-        return exits.USAGE if isinstance(error, _REFUSED) else exits.NOT_CHECKED
+        return exits.USAGE if _is_refusal(error) else exits.NOT_CHECKED
     except BrokenPipeError:  # who read our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.PASS
@@ -59,10 +59,17 @@ def main(arguments: list[str] | None = None) -> int:
         return exits.NOT_CHECKED
 
 
+def _is_refusal(error: StringXError) -> bool:
+    """Whether the caller has to ask for something else; a missing right is one of a rule's."""
+    if isinstance(error, Unauthorized):
+        return error.code != Unauthorized.code
+    return isinstance(error, _REFUSED)
+
+
 def _lines(error: StringXError) -> list[str]:
     if isinstance(error, InvalidInput) and error.faults:
         return [str(fault) for fault in error.faults]
-    if isinstance(error, Unauthorized):
+    if isinstance(error, Unauthorized) and error.code == Unauthorized.code:
         return [f"{error} (STRINGX_API_TOKEN is sent as the bearer token: is it the API's?)"]
     if isinstance(error, Unavailable) and error.code == "api_unreachable":
         return [f"{error}: is it running, and is STRINGX_API_URL right?"]

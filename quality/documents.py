@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, NoReturn, TypeVar
 
 import yaml
@@ -18,6 +19,16 @@ from quality.errors import MalformedDocument
 MAX_DEPTH = 32
 _MAX_BITS = 1024
 _NOT_IN_JSON = {f"tag:yaml.org,2002:{name}" for name in ("timestamp", "value", "merge")}
+# Numbers and booleans of YAML 1.2's core schema (https://yaml.org/spec/1.2.2/, 10.3.2), where a
+# number does not begin with a 0 that says nothing.
+_IN_JSON = {
+    "tag:yaml.org,2002:bool": re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"),
+    "tag:yaml.org,2002:int": re.compile(r"(?:[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+)\Z"),
+    "tag:yaml.org,2002:float": re.compile(
+        r"(?:[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[-+]?[0-9]+[eE][-+]?[0-9]+"
+        r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z"
+    ),
+}
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -180,10 +191,13 @@ def _require_plain(value: Any) -> None:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """YAML's plain data, meaning what it means in JSON: timestamps, `=` and `<<` are text."""
+    """YAML's plain data, meaning what it means in JSON: timestamps, `=` and `<<` are text, and as
+    in YAML 1.2 so are `no`, `on` and `12:30`."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 declared by the base class
-        first: [(tag, regexp) for tag, regexp in resolvers if tag not in _NOT_IN_JSON]
+        first: [
+            (tag, _IN_JSON.get(tag, regexp)) for tag, regexp in resolvers if tag not in _NOT_IN_JSON
+        ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 

@@ -20,6 +20,8 @@ MAX_FILE_BYTES = 4 * 1024 * 1024
 _ENDINGS = (".yaml", ".yml")
 _LAST_PART = re.compile(r"(\.[^.\[\]]*|\[\d+\]|^[^.\[\]]+)$")
 
+_ODD_BREAK = re.compile("[\r\x85\u2028\u2029\ufeff]")
+
 
 @dataclass(frozen=True, slots=True)
 class RuleFile:
@@ -202,4 +204,17 @@ _Dumper.add_representer(
 _Dumper.add_representer(
     _Row,
     lambda dumper, data: dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True),
+)
+_Dumper.add_representer(
+    str,
+    # Line breaks of Unicode are kept only where they are escaped.
+    lambda dumper, text: dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style='"' if _ODD_BREAK.search(text) else None
+    ),
+)
+# Of YAML 1.2, which we read, and not of 1.1: such a text needs quotes too.
+_Dumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z"),
+    list("-+.0123456789"),
 )

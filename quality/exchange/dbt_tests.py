@@ -1,0 +1,243 @@
+"""One test of a dbt manifest as a rule.
+
+dbt pastes most arguments into SQL: a name without quotes is folded to lower case there, and an end
+of a range is an expression. Both are read as what they mean, or the test is not carried over.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from quality.documents import strictly
+from quality.errors import InvalidInput, faults_of
+from quality.exchange import naming, sql_predicates
+from quality.names import TableName
+from quality.rules import Rule
+
+PACKAGES = ("dbt", "dbt_utils", "dbt_expectations", "stringx")
+_TEMPLATE = re.compile(r"\{[{%#]")
+_PASTED = ("min_value", "max_value", "value", "factor", "interval", "sum_total")
+_OF_OURS = ("owner", "kind", "business_impact", "weight", "dimension")
+_DEFAULT_FAIL_CALC = "count(*)"
+
+TableText = Callable[[dict[str, Any], str], str | None]
+"""A test's node and a text to the table that the text names (`ref('x')`), None for another text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A rule, and the parts of the test (name, reason) that it has not."""
+
+    rule: Rule
+    left_out: list[tuple[str, str]]
+
+
+def rule_of(node: dict[str, Any], table_text: TableText) -> Carried:
+    """The rule that a test stands for; InvalidInput with the reason where there is no equal."""
+    metadata = node.get("test_metadata")
+    if not isinstance(metadata, dict):
+        raise InvalidInput("is SQL of its own (a singular test), which has no equal")
+    config = node.get("config") or {}
+    if str(config.get("fail_calc") or _DEFAULT_FAIL_CALC) != _DEFAULT_FAIL_CALC:
+        raise InvalidInput("counts failures by a fail_calc of its own")
+    left_out: list[tuple[str, str]] = []
+    meta = dict(config.get("meta") or {})
+    literal = meta.pop("stringx", None)
+    if isinstance(literal, str):
+        literal = json.loads(literal)
+    if isinstance(literal, dict):
+        document = _literally(str(metadata["name"]), literal)
+    else:
+        document = _translated(node, metadata, config, table_text)
+    document |= _settings(node, config, meta, left_out)
+    try:
+        rule = strictly(Rule, document)
+        return Carried(rule if literal else _folded(rule), left_out)
+    except ValidationError as error:
+        raise InvalidInput(str(faults_of(error)[0])) from None
+
+
+def _literally(type_: str, rule: dict[str, Any]) -> dict[str, Any]:
+    """A rule as StringX itself wrote it into the test's meta."""
+    arguments = {
+        name: str(TableName(value["schema"], value["identifier"]))
+        if isinstance(value, dict) and {"schema", "identifier"} <= value.keys()
+        else value
+        for name, value in (rule.get("arguments") or {}).items()
+    }
+    return {
+        "type": type_,
+        "column": rule.get("column"),
+        "arguments": arguments,
+        "where": rule.get("where") or [],
+    }
+
+
+def _translated(
+    node: dict[str, Any], metadata: dict[str, Any], config: dict[str, Any], table_text: TableText
+) -> dict[str, Any]:
+    name, package = str(metadata["name"]), _package(node, metadata)
+    if package not in PACKAGES:
+        raise InvalidInput(f"is a test of {package}, which has no equal")
+    given = dict(metadata.get("kwargs") or {})
+    given.pop("model", None)
+    column = given.pop("column_name", None)
+    where = _conditions("where", config.get("where"))
+    where += _conditions("row_condition", given.pop("row_condition", None))
+    if name == "accepted_values" or name == "not_accepted_values":
+        given["values"] = _listed(given.get("values"), given.pop("quote", True))
+    elif package != "stringx":
+        given.pop("quote", None)
+    arguments = {
+        key: _argument(key, value, package, node, table_text)
+        for key, value in given.items()
+        if value is not None
+    }
+    document: dict[str, Any] = {"type": name, "arguments": arguments, "where": where}
+    groups = arguments.pop("group_by_columns", None) or arguments.pop("group_by", None)
+    if groups:
+        document["group_by"] = groups
+    if column is not None:
+        document["column"] = sql_predicates.column_name(str(column))
+    return document
+
+
+def _package(node: dict[str, Any], metadata: dict[str, Any]) -> str:
+    """Where the test's macro comes from: one's own test may have the name of another's."""
+    ending = f".test_{metadata['name']}"
+    for macro in node.get("depends_on", {}).get("macros", []):
+        if macro.endswith(ending):
+            return str(macro.split(".")[1])
+    return str(metadata.get("namespace") or "dbt")
+
+
+def _argument(
+    name: str, value: Any, package: str, node: dict[str, Any], table_text: TableText
+) -> Any:
+    if isinstance(value, list):
+        return [_argument(name, item, package, node, table_text) for item in value]
+    if not isinstance(value, str):
+        return value
+    table = table_text(node, value)
+    if table is not None:
+        return table
+    if _TEMPLATE.search(value):
+        raise InvalidInput(f"{name} is a template of dbt, which has no equal")
+    if name in _PASTED and package != "stringx":
+        try:
+            [predicate] = sql_predicates.read(f"x = {value}")
+        except (InvalidInput, ValueError):
+            raise InvalidInput(f'{name} is SQL ("{value[:60]}"), which has no equal') from None
+        found = predicate.get("value")
+        if isinstance(found, dict):
+            return found["literal"]
+        if isinstance(found, str):  # a moment that is another one at each check
+            raise InvalidInput(f'{name} is SQL ("{value[:60]}"), which has no equal')
+        return found
+    return value
+
+
+def _listed(values: Any, quote: Any) -> list[Any]:
+    """Values as dbt writes them: in quotes, which any type takes, or as SQL."""
+    if not isinstance(values, list):
+        raise InvalidInput("values is no list")
+    if any(isinstance(value, str) and _TEMPLATE.search(value) for value in values):
+        raise InvalidInput("values has a template of dbt, which has no equal")
+    if quote:
+        return [str(value) for value in values if value is not None]
+    found = []
+    for value in values:
+        if isinstance(value, str):
+            try:
+                [predicate] = sql_predicates.read(f"x = {value}")
+            except (InvalidInput, ValueError):
+                raise InvalidInput(f'values has SQL ("{value[:60]}"), which has no equal') from None
+            read = predicate.get("value")
+            found.append(read["literal"] if isinstance(read, dict) else read)
+        elif value is not None:
+            found.append(value)
+    return found
+
+
+def _conditions(name: str, sql: Any) -> list[dict[str, Any]]:
+    if sql is None or not str(sql).strip():
+        return []
+    if _TEMPLATE.search(str(sql)):
+        raise InvalidInput(f"{name} is a template of dbt, which has no equal")
+    try:
+        return sql_predicates.read(str(sql))
+    except InvalidInput as error:
+        raise InvalidInput(f"{name} {error}: {str(sql).strip()[:200]}") from None
+
+
+def _settings(
+    node: dict[str, Any],
+    config: dict[str, Any],
+    meta: dict[str, Any],
+    left_out: list[tuple[str, str]],
+) -> dict[str, Any]:
+    """The fields that do not depend on the test's type."""
+    found: dict[str, Any] = {
+        "severity": str(config.get("severity") or "error").lower(),
+        "warn_if": str(config.get("warn_if") or "!= 0"),
+        "error_if": str(config.get("error_if") or "!= 0"),
+    }
+    if config.get("enabled") is False:
+        found["is_active"] = False
+    if not _is_generated(node):
+        found["name"] = naming.rule_name(str(node["name"]))
+    if node.get("description"):
+        found["description"] = str(node["description"])[:2000]
+    good, bad = naming.tags(list(config.get("tags") or []))
+    if good:
+        found["tags"] = good
+    if bad:
+        left_out.append(("tags", f"no tags of ours: {', '.join(bad)[:200]}"))
+    if "quality_dimension" in meta:
+        meta["dimension"] = naming.dimension(meta.pop("quality_dimension"))
+    found |= {name: meta.pop(name) for name in _OF_OURS if meta.get(name) is not None}
+    if meta:
+        left_out.append(("meta", f"has no equal: {', '.join(sorted(map(str, meta)))[:200]}"))
+    if config.get("limit") is not None:
+        left_out.append(("limit", "every failing row is counted"))
+    if config.get("store_failures"):
+        left_out.append(("store_failures", "give the rule a sample_limit instead"))
+    return found
+
+
+def _is_generated(node: dict[str, Any]) -> bool:
+    """Whether dbt made the test's name, of that of its type, its table and its arguments."""
+    metadata = node["test_metadata"]
+    type_ = str(metadata["name"])
+    if metadata.get("namespace"):
+        type_ = f"{metadata['namespace']}_{type_}"
+    name = str(node["name"])
+    return name.startswith((f"{type_}_", f"source_{type_}_")) and name != type_
+
+
+def _folded(rule: Rule) -> Rule:
+    """The rule with names of columns among its arguments as the database's catalogue has them."""
+    document = rule.document()
+    typed = rule.typed_arguments()
+    columns = dict(typed.columns_by_path())
+    for other in typed.tables_by_path().values():
+        columns |= other.columns
+    for path, name in columns.items():
+        _put(document["arguments"], path, sql_predicates.column_name(name))
+    document["group_by"] = [sql_predicates.column_name(name) for name in rule.group_by]
+    return strictly(Rule, document)
+
+
+def _put(arguments: dict[str, Any], path: str, value: str) -> None:
+    """Set what stands at a path such as `columns[1]` or `keys.a`."""
+    *way, last = [int(part) if part.isdigit() else part for part in re.findall(r"[^.\[\]]+", path)]
+    holder: Any = arguments
+    for part in way:
+        holder = holder[part]
+    holder[last] = value
