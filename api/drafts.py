@@ -12,9 +12,11 @@ from pydantic import ValidationError
 from sqlalchemy import Engine as Database
 
 from api.differences import difference
+from api.judging import foresee
 from api.problems import Forbidden
 from api.store import rules as stored_rules
 from api.store import tables, versions
+from quality.custom_rules import FORBIDDEN, has_custom_sql
 from quality.documents import strictly
 from quality.engine import Engine, EngineBusy
 from quality.errors import Conflict, Fault, InvalidInput, Unavailable, invalid_input
@@ -22,7 +24,6 @@ from quality.predicates import Predicate, resolve
 from quality.rules import Rule
 from quality.settings import ApiSettings
 
-_SQL_OF_THE_AUTHOR = "S"
 _NOTHING: dict[str, Any] = {
     "status": None,
     "score": None,
@@ -59,11 +60,11 @@ class Drafts:
         if self.settings.custom_sql:
             return
         for rule in rules:
-            if rule.rule_type.category == _SQL_OF_THE_AUTHOR:
+            if has_custom_sql(rule):
                 raise Forbidden(
                     f'rule "{rule.name}" is of type {rule.type}, which takes SQL; the operator has '
                     "to allow that (STRINGX_CUSTOM_SQL=true)",
-                    code="custom_sql_forbidden",
+                    code=FORBIDDEN,
                 )
 
     def plan(self, table_id: int, rules: list[Rule]) -> dict[str, Any]:
@@ -104,6 +105,8 @@ class Drafts:
             outcome = self.engine.run(rule_set, scope, time_limit_s=self.settings.sync_time_limit_s)
         finally:
             self.slots.release()
+        with self.database.connect() as db:
+            outcome = foresee(db, table_id, rule_set.rules, scope, outcome)
         if outcome.error_code is not None:
             _raise_what_others_mend(outcome.error_code, outcome.error or "")
         return {

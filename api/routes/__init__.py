@@ -1,6 +1,16 @@
 """The routes: each takes its input apart, calls one thing, and puts the answer together."""
 
-from api.routes import catalogue, checks, connections, drafts, rules, tables, versions, work
+from api.routes import (
+    catalogue,
+    checks,
+    connections,
+    drafts,
+    history,
+    rules,
+    tables,
+    versions,
+    work,
+)
 
 GROUPS = [
     connections.operations,
@@ -10,6 +20,7 @@ GROUPS = [
     drafts.operations,
     catalogue.operations,
     checks.operations,
+    history.operations,
     work.operations,
 ]
 """The operations of the API, in the order in which its documentation shows them."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from api import views
+from api import rule_views as views
 from api.operations import Answer, Operations
 from quality.catalogue import RULE_TYPES
 

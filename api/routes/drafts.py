@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from api import views
+from api import rule_views as views
 from api.operations import Answer, Body, Operations
 from api.routes.rules import Rules
 from api.routes.tables import known_id

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
-from api import views
+from api import rule_views as views
 from api.operations import Answer, Body, Operations, PageQuery, Query
 from api.routes.tables import known_id
 from api.services import services

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from api import views
+from api import rule_views as views
 from api.differences import complete, difference, in_force
 from api.operations import Answer, Operations, PageQuery
 from api.routes.rules import Signature
