@@ -1,4 +1,4 @@
-"""The oldest rule types on clean, dirty, NULL and no rows; all types are tried beside dbt itself."""
+"""The oldest rule types on clean, dirty, NULL and no rows; all types are tried beside dbt."""
 
 from __future__ import annotations
 
