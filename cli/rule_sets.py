@@ -13,6 +13,7 @@ from cli import exits
 from cli.options import author_option, confirm, pass_service, reason_option, yes_option
 from cli.printing import as_json, output_option, plain
 from cli.service import Service, changing
+from quality.client import Unauthorized
 from quality.errors import Fault, InvalidInput, NotFound
 from quality.exchange import plan, rule_files
 from quality.exchange.plan import TablePlan
@@ -97,6 +98,7 @@ def apply(
     if work.is_empty:
         return exits.PASS
     confirm("Apply this?", yes)
+    _register(service, work)
     for one, file in zip(work.plans, work.files, strict=True):
         _apply(service, one, file, author, reason)
     if output == "table":
@@ -115,22 +117,53 @@ def print_yaml(tables: Iterable[TableRules]) -> None:
 def _plan(service: Service, paths: Iterable[Path], prune: bool) -> _Work:
     files = rule_files.read(paths)
     plans = plan.make((file.content for file in files), service.stored, prune=prune)
-    work = _Work(plans, files)
     faults: list[Fault] = []
     for one, file in zip(plans, files, strict=True):
         table = service.find_table(*one.wanted.key) if one.changes_rules else None
-        # A new table is looked at when it is registered.
-        if table is None or not service.plans(table["id"]):
-            continue
-        try:
-            service.client.put(
-                changing(f"/tables/{table['id']}/rules", None, None, plan="true"), _body(one)
-            )
-        except InvalidInput as error:
-            faults += _placed(error, one, file)
+        if table is not None:  # a new one is looked at when it is registered
+            faults += _refused(service, table["id"], one, file)
     if faults:
         raise InvalidInput("the API would refuse the rules", faults=faults)
-    return work
+    return _Work(plans, files)
+
+
+def _register(service: Service, work: _Work) -> None:
+    """Register the new tables. Where one of them or its rules are refused, none stays."""
+    made: list[int] = []
+    faults: list[Fault] = []
+    for one, file in zip(work.plans, work.files, strict=True):
+        if not one.is_new:
+            continue
+        connection, name = one.wanted.key
+        header = {change.field: change.after for change in one.header}
+        try:
+            body = {"connection": connection, "table": name, **header}
+            made.append(service.client.put("/tables", body)["id"])
+            faults += _refused(service, made[-1], one, file)
+        except InvalidInput as error:
+            faults += _placed(error, one, file)
+        except NotFound as error:
+            faults.append(Fault(file.place("connection"), error.code, str(error)))
+    if faults:
+        for table_id in made:
+            service.client.delete(f"/tables/{table_id}")
+        raise InvalidInput("the API refuses the rules", faults=faults)
+
+
+def _refused(service: Service, table_id: int, one: TablePlan, file: RuleFile) -> list[Fault]:
+    """What the API has against the rules, without changing any."""
+    if not service.plans(table_id):
+        return []
+    path = changing(f"/tables/{table_id}/rules", None, None, plan="true")
+    try:
+        service.client.put(path, _body(one))
+    except InvalidInput as error:
+        return _placed(error, one, file)
+    except Unauthorized as error:
+        if error.code == Unauthorized.code:
+            raise
+        return [Fault(file.place("rules"), error.code, str(error))]
+    return []
 
 
 def _apply(
@@ -138,20 +171,16 @@ def _apply(
 ) -> None:
     if one.is_empty:
         return
-    connection, name = one.wanted.key
+    table = service.table(*one.wanted.key)
     header = {change.field: change.after for change in one.header}
     try:
-        if one.is_new:
-            service.client.put("/tables", {"connection": connection, "table": name, **header})
-        table = service.table(connection, name)
         if header and not one.is_new:
             service.client.patch(f"/tables/{table['id']}", header)
         if one.changes_rules:
-            service.client.put(changing(f"/tables/{table['id']}/rules", author, reason), _body(one))
+            path = changing(f"/tables/{table['id']}/rules", author, reason)
+            service.client.put(path, _body(one))
     except InvalidInput as error:
         raise InvalidInput(str(error), code=error.code, faults=_placed(error, one, file)) from None
-    except NotFound as error:
-        raise NotFound(f"{file.place('table')}: {error}", code=error.code) from None
 
 
 def _body(one: TablePlan) -> dict[str, object]:

@@ -130,6 +130,20 @@ def test_what_the_api_refuses_is_named_by_file_and_line(run: Run, tmp_path: Path
     assert f"{tmp_path}/orders.yaml:1: table: " in ended.err
 
 
+def test_of_new_tables_none_stays_where_one_is_refused(run: Run, tmp_path: Path) -> None:
+    path = folder(tmp_path, clean=CLEAN, orders=ORDERS.replace("column: amount", "column: amoun"))
+    ended = run("rules", "apply", path, "--yes")
+    assert ended.code == 2
+    assert f"{tmp_path}/orders.yaml:9: rules[1].column: " in ended.err
+    assert run("tables", "list", "--output", "json").json == []
+    sql = "{type: metric_sql, arguments: {query: select 1, min_value: 1}}"
+    custom = f"table: shop.clean\nrules:\n- {sql}\n"
+    ended = run("rules", "apply", folder(tmp_path, clean=custom, orders=ORDERS), "--yes")
+    assert ended.code == 2
+    assert f"{tmp_path}/clean.yaml:2: rules: " in ended.err
+    assert "STRINGX_CUSTOM_SQL" in ended.err
+
+
 def test_exported_files_are_what_was_applied(run: Run, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
