@@ -11,7 +11,7 @@ from unittest import mock
 
 from quality.checks import CheckOutcome
 from quality.engine.cancellation import Cancellation
-from quality.engine.plan import execution
+from quality.engine.plan import arranging
 from quality.engine.plan.compiled import CompiledTest
 from quality.engine.plan.finding import Finding
 from quality.engine.plan.planning import Plan, plan_test
@@ -68,8 +68,8 @@ class EngineSide:
         entry = entry_of(Plan(tuple(plan_test(test) for test in tests)))
         findings = []
         for _ in range(times):
-            found = self.rules._findings(
-                entry, entry.plan.narrowed(), pool, (), deadline, Cancellation()
+            found, _ = self.rules._findings(
+                (), entry, entry.plan.narrowed(), pool, (), deadline, Cancellation()
             )
             findings.append([found[place] for place in range(len(tests))])
         return findings
@@ -77,6 +77,6 @@ class EngineSide:
 
 @contextmanager
 def _as_if(large: bool) -> Iterator[None]:
-    small = 0 if large else execution.SMALL_BYTES
-    with mock.patch.object(execution, "SMALL_BYTES", small):
+    small = 0 if large else arranging.SMALL_BYTES
+    with mock.patch.object(arranging, "SMALL_BYTES", small):
         yield

@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from quality.engine.plan import duplicates, execution
+from quality.engine.plan import arranging, duplicates, execution
 from quality.engine.plan.shapes import Digest
 from quality.engine.planned import PlannedEngine
 from tests.engine.conftest import Target, rule_set
@@ -29,7 +29,8 @@ TYPES = {
 @pytest.fixture(autouse=True)
 def _large_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every table taken for a large one."""
-    monkeypatch.setattr(execution, "SMALL_BYTES", 0)
+    monkeypatch.setattr(arranging, "SMALL_BYTES", 0)
+    monkeypatch.setattr(arranging, "TINY_BYTES", 0)
 
 
 @pytest.fixture(params=["hashes", "hashes that often collide"])

@@ -15,7 +15,7 @@ import pytest
 
 from quality.checks import CheckOutcome
 from quality.engine import Cancellation
-from quality.engine.plan import execution
+from quality.engine.plan import arranging
 from quality.engine.planned import PlannedEngine
 from tests.engine.conftest import Target, rule_set, said
 from tests.engine.test_dbt_process import wait_for
@@ -39,9 +39,9 @@ def tables(target: Target) -> None:
     )
 
 
-@pytest.fixture(params=[execution.SMALL_BYTES, 0], ids=["one message", "side by side"])
+@pytest.fixture(params=[arranging.SMALL_BYTES, 0], ids=["one message", "side by side"])
 def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(execution, "SMALL_BYTES", request.param)
+    monkeypatch.setattr(arranging, "SMALL_BYTES", request.param)
     yield
 
 
@@ -256,7 +256,7 @@ def test_a_message_larger_than_any_buffer_arrives(new_engine: EngineMaker) -> No
 def test_a_large_table_is_asked_on_several_connections(
     new_engine: EngineMaker, target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(execution, "SMALL_BYTES", 0)
+    monkeypatch.setattr(arranging, "SMALL_BYTES", 0)
     engine = new_engine(queries_per_check=3)
     before = len(backends(target))
     unique = [{"type": "unique", "column": column} for column in ("id", "v")]

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from quality.engine import planned
-from quality.engine.plan import execution
+from quality.engine.plan import arranging
 from quality.engine.planned import PlannedEngine
 from tests.conftest import PROJECT
 from tests.engine.conftest import Target, rule_set, said, where
@@ -32,7 +32,7 @@ def ways(outcome: Any) -> list[tuple[str, str | None]]:
 @pytest.fixture
 def large_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every table taken for a large one: queries side by side instead of one message."""
-    monkeypatch.setattr(execution, "SMALL_BYTES", 0)
+    monkeypatch.setattr(arranging, "SMALL_BYTES", 0)
 
 
 @pytest.fixture(params=["one message", "side by side"])

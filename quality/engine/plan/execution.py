@@ -4,63 +4,23 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
-from quality.engine.plan.duplicates import Known, exact_duplicates, learned, settled
+from quality.engine.plan.arranging import SCANNED_PER_SORT, Arrangement
+from quality.engine.plan.duplicates import exact_duplicates, settled
+from quality.engine.plan.experience import Experience
 from quality.engine.plan.finding import Finding
 from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.progress import Progress
-from quality.engine.plan.scan import (
-    Counted,
-    Entry,
-    Row,
-    Scan,
-    exact_values,
-    scans,
-    spread,
-)
-from quality.engine.plan.shapes import Duplicates, Orphans, RelationName, Rows, Values
+from quality.engine.plan.scan import Counted, Entry, Row, Scan, exact_values, scans
+from quality.engine.plan.shapes import Duplicates, Orphans, RelationName, Values
 from quality.engine.target.catalogue import Signature
 from quality.engine.target.proofs import Readiness, permission_query, wrapped
 from quality.engine.target.snapshot import Snapshot
 from quality.engine.target.wire import Answer
 
-SMALL_BYTES = 8 * 1024 * 1024
-"""Below this size of a table a round trip costs more than a scan."""
-
-TINY_BYTES = 1024 * 1024
-"""Below this size keys are sorted as fast as their hashes are made."""
-
-FEWEST_LOOKED = 8
-"""Tests that are worth a look at all of them together, before each is counted for itself."""
-
-SCANNED_PER_SORT = 10
-"""Tests that one process of the database can count in about the time that a sort takes."""
-
-MOST_SCANS = 32
-"""Kept for each plan, one for each combination of what earlier runs taught."""
-
 Handler = Callable[[Answer], None]
-
-
-@dataclass(slots=True)
-class Experience:
-    """What earlier runs of a plan taught, by the places of tests.
-
-    `fragile` ones broke a scan. `failing` ones had failing rows: they are counted at once the next
-    time, the others only when a look at all of them finds any. `impure` ones found values or
-    duplicates to be counted exactly: they are counted so at once the next time, `mostly_unique`
-    ones by sorting; `known` are the keys that stand more than once. `scans` are kept because making
-    them takes a while.
-    """
-
-    fragile: set[int] = field(default_factory=set)
-    failing: set[int] = field(default_factory=set)
-    impure: set[int] = field(default_factory=set)
-    mostly_unique: set[int] = field(default_factory=set)
-    known: dict[int, Known] = field(default_factory=dict)
-    scans: dict[tuple[object, ...], list[Scan]] = field(default_factory=dict)
 
 
 class Execution:
@@ -82,15 +42,15 @@ class Execution:
         """`queries` may run at the same time. `remembered`: the tests are those of other runs too,
         so that their scans are kept.
         """
-        self._queries = queries
-        self._signatures = signatures
         self._experience = experience
         self._remembered = remembered
-        self._known_scans = experience.scans if remembered else {}
-        self._is_small = all(self._is_small_table(relation) for relation in signatures)
-        self._is_tiny = all(known.bytes < TINY_BYTES for known in signatures.values())
+        self._arrangement = Arrangement(
+            signatures, experience, queries=queries, remembered=remembered
+        )
+        self._is_small = self._arrangement.is_small
+        is_tiny = self._arrangement.is_tiny
         self._progress = [
-            Progress(place, planned if self._is_tiny else ready.completed(planned), ready)
+            Progress(place, planned if is_tiny else ready.completed(planned), ready)
             for place, (planned, ready) in enumerate(zip(tests, readiness, strict=True))
             if planned.test.dbt_only is None
         ]
@@ -131,10 +91,10 @@ class Execution:
             elif self._runs_alone(progress):
                 self._ask(wrapped(progress.planned), progress.take_own)
                 counted.append(progress)
-            elif self._is_counted_exactly(progress):
+            elif self._arrangement.is_grouped(progress.place, progress.planned):
                 self._ask_exact_duplicates(progress)
                 counted.append(progress)
-            elif self._is_impure(progress, Values) and not self._is_small:
+            elif self._is_impure_values(progress):
                 impure_values.append(progress)
             else:
                 shared.append(progress)
@@ -158,25 +118,9 @@ class Execution:
             or progress.place in self._experience.fragile
         )
 
-    def _is_counted_exactly(self, progress: Progress) -> bool:
-        """Whether it is counted by a query of its own, without a look whether anything fails."""
-        shape = progress.planned.shape
-        if not isinstance(shape, Duplicates):
-            return False
-        if len(shape.keys) > 1 and shape.digest is None:
-            return True
-        return self._is_impure(progress, Duplicates) and self._steady(progress) is None
-
-    def _steady(self, progress: Progress) -> Known | None:
-        """The keys of a large table that stood more than once each time, and probably still do."""
-        known = self._experience.known.get(progress.place)
-        if known is None or not known.is_steady or self._is_small or not self._remembered:
-            return None
-        return known
-
-    def _is_impure(self, progress: Progress, kind: type[Values | Duplicates]) -> bool:
-        is_impure = progress.place in self._experience.impure
-        return is_impure and isinstance(progress.planned.shape, kind)
+    def _is_impure_values(self, progress: Progress) -> bool:
+        place, planned = progress.place, progress.planned
+        return not self._is_small and self._arrangement.is_impure(place, planned, Values)
 
     def _sorts(self, progress: Progress) -> bool:
         proved = progress.ready.proof is not None
@@ -190,79 +134,33 @@ class Execution:
             self._ask(exact_duplicates(shape, mostly_unique=by_sorting), handler)
 
     def _ask_scans(self, shared: list[Progress], counted: list[Progress], others: int = 0) -> None:
-        """Scans of each relation; of the counted tests only the rows that they are about.
+        """Scans; of the counted tests only the rows that they are about.
 
-        `others` are queries that run at the same time.
+        `others` are queries that run at the same time. What only statistics are needed for is
+        counted where its relation is read anyway.
         """
-        by_relation: dict[RelationName, list[Entry]] = defaultdict(list)
-        for progress in shared:
-            shape = progress.planned.shape
-            if shape is not None:
-                relation = shape.subject.relation
-                is_impure = self._is_impure(progress, Values)
-                exactly = is_impure or self._is_small_table(relation)
-                known = self._steady(progress) if isinstance(shape, Duplicates) else None
-                entry = Entry(progress.place, progress.planned, exactly=exactly, known=known)
-                by_relation[relation].append(entry)
-        for relation, entries in by_relation.items():
-            by_relation[relation] = self._with_look(relation, entries)
-        estimated = []
-        for progress in counted:
-            subject = progress.planned.subject
-            if subject is None or progress.ready.broken:
-                continue
-            if subject.relation not in by_relation and self._estimate(progress):
-                estimated.append(progress)
-                continue
-            entry = Entry(progress.place, progress.planned, counted=True)
-            by_relation[subject.relation].append(entry)
-        for progress in estimated:
-            subject = progress.planned.subject
-            if subject is not None and subject.relation in by_relation:
-                progress.tested, progress.estimated = None, False
-                entry = Entry(progress.place, progress.planned, counted=True)
-                by_relation[subject.relation].append(entry)
-        for relation, entries in by_relation.items():
-            for scan in self._scans(relation, entries, others):
-                self._ask(scan.statement, partial(self._take_scan, scan))
+        read = {test.planned.shape.subject.relation for test in shared if test.planned.shape}
+        counting = [
+            test for test in counted if test.planned.subject is not None and not test.ready.broken
+        ]
+        unproved = [test for test in counting if self._estimate(test) is None]
+        read |= {test.planned.subject.relation for test in unproved if test.planned.subject}
+        asked = []
+        for test in counting:
+            if test.planned.subject is not None and test.planned.subject.relation in read:
+                asked.append(test)
+            else:
+                test.tested, test.estimated = self._estimate(test), True
+        for scan in self._arrangement.scans(
+            [(test.place, test.planned) for test in shared],
+            [(test.place, test.planned) for test in asked],
+            others,
+        ):
+            self._ask(scan.statement, partial(self._take_scan, scan))
 
-    def _with_look(self, relation: RelationName, entries: list[Entry]) -> list[Entry]:
-        """Tests of a large table whose rows have all passed before are looked at together."""
-        if self._is_small_table(relation):
-            return entries
-        looked = {
-            entry.place
-            for entry in entries
-            if isinstance(entry.planned.shape, (Rows, Values))
-            and entry.place not in self._experience.failing
-        }
-        if len(looked) < FEWEST_LOOKED:
-            return entries
-        return [replace(entry, looked=entry.place in looked) for entry in entries]
-
-    def _scans(self, relation: RelationName, entries: list[Entry], others: int) -> list[Scan]:
-        small = self._is_small_table(relation)
-        what = ((one.place, one.counted, one.exactly, one.looked, one.known) for one in entries)
-        key = (small, self._is_tiny, others, *what)
-        found = self._known_scans.get(key)
-        if found is None:
-            if len(self._known_scans) >= MOST_SCANS:
-                self._known_scans.clear()
-            parts = [entries] if small else spread(entries, self._queries - others)
-            found = self._known_scans[key] = [scan for part in parts for scan in scans(part)]
-        return found
-
-    def _estimate(self, progress: Progress) -> bool:
-        """Nothing is read only to know of how many rows a proof is: the statistics say about."""
-        planned = progress.planned
-        if progress.ready.proof is None or planned.subject is None:
-            return False
-        known = self._signatures.get(planned.subject.relation)
-        if planned.subject.conditions or planned.tested or known is None:
-            return False
-        progress.tested = known.estimated_rows
-        progress.estimated = known.estimated_rows is not None
-        return progress.estimated
+    def _estimate(self, progress: Progress) -> int | None:
+        proved = progress.ready.proof is not None
+        return self._arrangement.estimate(progress.planned) if proved else None
 
     def _ask_exact_values(self, tests: Sequence[Progress]) -> None:
         """For tests of which dbt's count is not known: their distinct values, in one scan."""
@@ -282,22 +180,22 @@ class Execution:
         row = answer.rows[0]
         seconds = answer.seconds / len(scan.counted)
         by_place = self._by_place
-        failing = self._experience.failing
+        experience = self._experience
         look_fails = scan.look is not None and row[scan.look] != "0"
         unknown: list[Progress] = []
         for counted in scan.counted:
             progress = by_place[counted.place]
             if look_fails and counted.rows == scan.look:
                 progress.take_counts(replace(counted, rows=None), row, seconds)
-                failing.add(counted.place)
+                experience.rows(counted.place, 1)
                 unknown.append(progress)
                 continue
             progress.take_counts(counted, row, seconds)
-            (failing.add if progress.rows else failing.discard)(counted.place)
+            experience.rows(counted.place, progress.rows)
             if counted.known is not None:
                 self._settle(progress, counted, counted.known, row)
             elif counted.exact is not None:
-                self._learn(progress, progress.rows or 0)
+                experience.exact(counted.place, progress.rows or 0)
             elif progress.is_inexact and isinstance(progress.planned.shape, Duplicates):
                 self._look_closer(progress)
         if unknown:
@@ -313,16 +211,12 @@ class Execution:
             self._experience.known.pop(progress.place, None)
             self._look_closer(progress)
             return
-        self._learn(progress, found[0])
+        self._experience.exact(progress.place, found[0])
         progress.count(*found, "scan", 0.0)
 
     def _look_closer(self, progress: Progress) -> None:
         """A surplus was found among a column's values: how many stand more than once."""
-        surplus, values = progress.rows or 0, progress.tested or 0
-        if 2 * surplus < values:
-            self._experience.mostly_unique.add(progress.place)
-        else:
-            self._experience.mostly_unique.discard(progress.place)
+        self._experience.surplus(progress.place, progress.rows or 0, progress.tested or 0)
         self._ask_exact_duplicates(progress)
 
     def _scan_failed(self, scan: Scan, answer: Answer) -> None:
@@ -356,9 +250,9 @@ class Execution:
             self._own_instead(progress, answer)
             return
         keys, rows = (int(value or 0) for value in answer.rows[0][:2])
-        self._learn(progress, keys)
+        self._experience.exact(progress.place, keys)
         if self._remembered and not self._is_small:
-            self._remember(progress, answer.rows[0][2])
+            self._experience.repeated(progress.place, answer.rows[0][2])
         progress.count(keys, rows, "grouped", answer.seconds)
 
     def _take_values(self, group: list[Progress], answer: Answer) -> None:
@@ -374,18 +268,8 @@ class Execution:
             return
         counts = [int(value or 0) for value in answer.rows[0]]
         for progress, rows, values in zip(group, counts[::2], counts[1::2], strict=True):
-            self._learn(progress, values)
+            self._experience.exact(progress.place, values)
             progress.count(values, rows, "second_scan", answer.seconds / len(group))
-
-    def _learn(self, progress: Progress, found: int) -> None:
-        impure = self._experience.impure
-        (impure.add if found else impure.discard)(progress.place)
-
-    def _remember(self, progress: Progress, numbers: str | None) -> None:
-        before = self._experience.known.pop(progress.place, None)
-        found = learned(numbers, before)
-        if found is not None:
-            self._experience.known[progress.place] = found
 
     def _avoid(self, progress: Progress, answer: Answer) -> None:
         """Keep it out of scans from now on, unless what it failed for may be over."""
@@ -402,7 +286,3 @@ class Execution:
 
     def _ask(self, statement: str, handler: Handler) -> None:
         self._asked.append((statement, handler))
-
-    def _is_small_table(self, relation: RelationName) -> bool:
-        known = self._signatures.get(relation)
-        return known is not None and known.kind == "r" and known.bytes < SMALL_BYTES
