@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from psycopg import sql
 
 from quality.catalogue import RULE_TYPES
 from quality.checks import RuleResult
 from quality.engine.planned import PlannedEngine
+from quality.names import TableName
 from tests.engine.conftest import Target, rule_set, where
 from tests.engine.test_dbt_alone import dbt
+from tests.engine.test_hostile_text import HOSTILE, NAMES
 
 ROWS = {
     "some": "(1, 'ab', 0, '2026-01-01'), (2, 'ab', 4, '2026-01-03'), (3, null, 8, 'infinity'),"
@@ -169,6 +172,37 @@ def test_a_monitor_that_the_type_cannot_have_is_an_error_of_the_rule(
     [result] = outcome.results
     assert result.status == "error"
     assert "avg(text)" in (result.message or "")
+
+
+def test_names_and_values_are_taken_literally(engine: PlannedEngine, target: Target) -> None:
+    for number, name in enumerate(NAMES):
+        table = sql.Identifier("engine", f"m {name}")
+        other = f"n {name}"
+        target.execute(
+            sql.SQL("create table {} ({} text, {} integer, seen timestamptz)").format(
+                table, sql.Identifier(name), sql.Identifier(other)
+            ),
+            sql.SQL("insert into {} values ({}, 1, now()), ('b', 2, now())").format(
+                table, sql.Literal(HOSTILE[number % len(HOSTILE)])
+            ),
+        )
+    for number, name in enumerate(NAMES):
+        text = HOSTILE[number % len(HOSTILE)]
+        rules = [
+            {"type": "group_anomaly", "arguments": {"group_columns": [name, f"n {name}"]}},
+            {"type": "distribution_distance", "column": name, "arguments": {"values": [text]}},
+            {"type": "column_anomaly", "column": f"n {name}", "arguments": {"monitors": MONITORS}},
+            {"type": "volume_anomaly", "where": [{"column": name, "op": "=", "value": text}]},
+            {"type": "schema_change"},
+        ]
+        table_name = str(TableName("engine", f"m {name}"))
+        outcome = engine.run(rule_set(table_name, *rules), time_limit_s=60)
+        groups, shape, column, volume, schema = (plain(result) for result in outcome.results)
+        assert sorted(groups["groups"]) == sorted([[text[:200], "1", 1], ["b", "2", 1]]), name
+        assert shape == {"bucket_0": 1, "bucket_1": 1}, text
+        assert (column["n_rows"], column["max"]) == (2, 2)
+        assert volume == {"row_count": 1}, text
+        assert [one[0] for one in schema["columns"]] == [name, f"n {name}", "seen"]
 
 
 def test_dbt_alone_says_that_it_has_no_history(
