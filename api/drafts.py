@@ -89,20 +89,22 @@ class Drafts:
         """
         now = datetime.now(UTC)
         if rules is None:
-            rules = self._rules(table_id)
+            rules = self.rules(table_id)
             self.permit(rules)
         else:
             self.validate(table_id, rules, [f"rules[{place}]" for place in range(len(rules))])
         with self.database.connect() as db:
             rule_set = tables.rule_set(db, table_id, [r for r in rules if r.is_in_force(now)])
-        scope = resolve(scope, now)
+        resolved = resolve(scope, now)
         if not self.slots.acquire(timeout=self.settings.sync_wait_s):
             raise busy()
         try:
-            answer = {"estimate": None, "scope": [one.document() for one in scope], **_NOTHING}
+            answer = {"estimate": None, "scope": [one.document() for one in resolved], **_NOTHING}
             if estimate_only:
                 return answer
-            outcome = self.engine.run(rule_set, scope, time_limit_s=self.settings.sync_time_limit_s)
+            outcome = self.engine.run(
+                rule_set, resolved, time_limit_s=self.settings.sync_time_limit_s
+            )
         finally:
             self.slots.release()
         with self.database.connect() as db:
@@ -132,7 +134,8 @@ class Drafts:
             items = stored_rules.replace(db, table_id, rules)
             return {"items": items, "rules_version": versions.settle(db, table_id)}
 
-    def _rules(self, table_id: int) -> list[Rule]:
+    def rules(self, table_id: int) -> list[Rule]:
+        """The table's rules, in force or not."""
         with self.database.connect() as db:
             stored = stored_rules.every(db, table_id)
         return _rules_of([stored_rules.definition(row) for row in stored])

@@ -27,11 +27,15 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Limit = Annotated[int, Field(ge=1, le=500)]
+Cursor = Annotated[str, Field(min_length=1)]
+
+
 class PageQuery(Query):
     """What every list takes: how many, and where to go on."""
 
-    limit: Annotated[int, Field(ge=1, le=500)] = 50
-    cursor: Annotated[str, Field(min_length=1)] | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
 
 
 class Body(BaseModel):

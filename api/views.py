@@ -140,6 +140,31 @@ class MeasurementPage(BaseModel):
     next_cursor: str | None
 
 
+class ReplayedRule(BaseModel):
+    rule: str
+    before: RuleStatus | None
+    after: RuleStatus | None = Field(description="null: the check has no result of the rule")
+    failures: int | None
+    reason: str | None = Field(description="why it was not judged again")
+
+
+class ReplayedCheck(BaseModel):
+    """The verdict of a check then and under the given rules, and the rules that make it another."""
+
+    check_id: str
+    at: AwareDatetime
+    before: CheckStatus
+    after: CheckStatus
+    rules: list[ReplayedRule]
+
+
+class ReplayPage(BaseModel):
+    """Checks judged again, newest first."""
+
+    items: list[ReplayedCheck]
+    next_cursor: str | None
+
+
 class CheckSummary(BaseModel):
     """A check without its results."""
 

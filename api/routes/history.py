@@ -1,13 +1,16 @@
-"""What rules measured over time."""
+"""What rules measured over time, and how other rules would have judged it."""
 
 from __future__ import annotations
 
+from pydantic import AwareDatetime, Field
+
 from api import views
-from api.operations import Answer, Operations, PageQuery
+from api.operations import Answer, Body, Cursor, Limit, Operations, PageQuery
 from api.routes.checks import Moment
+from api.routes.rules import Rules
 from api.routes.tables import known_id
 from api.services import services
-from api.store import measurements
+from api.store import measurements, replays
 from api.store.tables import get
 from quality.names import RuleName
 
@@ -19,6 +22,14 @@ class MeasurementQuery(PageQuery):
     rule: RuleName | None = None
     since: Moment | None = None
     until: Moment | None = None
+
+
+class ReplayBody(Body):
+    rules: Rules | None = Field(default=None, description="the table's own if left out")
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
+    limit: Limit = 50
+    cursor: Cursor | None = None
 
 
 @add(
@@ -39,5 +50,31 @@ def list_measurements(table_id: int, query: MeasurementQuery) -> Answer:
             until=query.until,
             limit=query.limit,
             cursor=query.cursor,
+        )
+    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+
+
+@add(
+    "POST",
+    "/tables/<int:table_id>/replay",
+    body=ReplayBody,
+    answers={200: views.ReplayPage},
+    problems=(409,),
+)
+def replay_checks(table_id: int, body: ReplayBody) -> Answer:
+    """Judge stored checks again, newest first, under these rules; the target is not asked."""
+    rules = body.rules
+    if rules is None:
+        rules = services().drafts.rules(known_id(table_id))
+    with services().database.connect() as db:
+        get(db, known_id(table_id))
+        page = replays.page(
+            db,
+            table_id,
+            rules,
+            since=body.since,
+            until=body.until,
+            limit=body.limit,
+            cursor=body.cursor,
         )
     return Answer({"items": page.items, "next_cursor": page.next_cursor})
