@@ -8,10 +8,12 @@ from typing import Protocol
 
 from quality.checks import CheckOutcome
 from quality.engine.cancellation import Cancellation
+from quality.engine.estimate import Estimate
 from quality.engine.target.session import Relation
 from quality.errors import EngineError
 from quality.names import TableName
 from quality.predicates import Predicate
+from quality.profiles import TableProfile
 from quality.rules import RuleSet
 
 
@@ -49,6 +51,18 @@ class Engine(Protocol):
         `target_unknown`, `scope_column_not_found`, `scope_rejected`, `rule_rejected`, `timeout`,
         `cancelled`, `engine_incomplete`, `engine_busy`, `engine`. A set without rules is `no_rules`
         and touches nothing.
+        """
+
+    def estimate(self, rule_set: RuleSet, scope: Sequence[Predicate] = ()) -> Estimate:
+        """What judging the set would cost, by the target's planner; no rows are read.
+
+        Raises what `compile` and `run` have codes for, EngineError where a rule has no plan.
+        """
+
+    def explore(self, target: str, table: TableName) -> TableProfile:
+        """A table's catalogue and a bounded look at its rows, for suggestions.
+
+        Raises NotFound `table_not_found`, Unavailable, EngineError.
         """
 
     def describe(self, target: str, table: TableName) -> Relation:

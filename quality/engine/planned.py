@@ -13,7 +13,9 @@ from quality.engine.cancellation import Cancellation
 from quality.engine.dbt.answers import finding_of, lost_connection, plain_message
 from quality.engine.dbt.dbt import Dbt
 from quality.engine.documentation import write_documentation
+from quality.engine.estimate import Estimate
 from quality.engine.plan.completing import Completing
+from quality.engine.plan.estimating import estimated
 from quality.engine.plan.execution import Execution
 from quality.engine.plan.finding import Finding
 from quality.engine.plan.grouping import values_query
@@ -25,6 +27,7 @@ from quality.engine.settings import EngineSettings
 from quality.engine.target.catalogue import signature_of
 from quality.engine.target.connecting import Targets
 from quality.engine.target.pool import Pool
+from quality.engine.target.profile import profile
 from quality.engine.target.scope import refuse_unfit, refuse_unknown_columns
 from quality.engine.target.session import Relation
 from quality.engine.target.snapshot import (
@@ -37,6 +40,7 @@ from quality.engine.target.validation import faults_of_names
 from quality.errors import EngineError, Fault, InvalidInput, NotFound, StringXError
 from quality.names import TableName
 from quality.predicates import Predicate
+from quality.profiles import TableProfile
 from quality.rules import Rule, RuleSet
 
 _CATALOGUE_ATTEMPTS = 4
@@ -117,6 +121,39 @@ class PlannedEngine:
             duration_ms=(time.monotonic() - started) * 1000,
             results=tuple(results),
         )
+
+    def estimate(self, rule_set: RuleSet, scope: Sequence[Predicate] = ()) -> Estimate:
+        """See `Engine.estimate`."""
+        if not rule_set.rules:
+            return Estimate()
+        self._refuse_custom_sql(rule_set)
+        deadline = time.monotonic() + self._settings.check_time_limit_s
+        pool = self._targets.pool(rule_set.connection, deadline)
+        entry = self._planner.entry(rule_set, deadline)
+        prepared = self._planner.prepare(entry, pool, deadline)
+        conditions = scope_conditions(scope)
+        tests = entry.plan.narrowed(conditions)
+        with open_snapshot(pool, self._settings, deadline, Cancellation(), []) as opened:
+            subject = tests[0].subject
+            facts = prepared.facts.get(subject.relation) if subject else None
+            if subject is not None and facts is not None:
+                refuse_unknown_columns(scope, subject.relation, facts)
+                refuse_unfit(scope, subject.relation, opened.snapshot)
+            return estimated(
+                rule_set.rules,
+                tests,
+                prepared.readiness,
+                conditions,
+                opened.snapshot,
+                self._settings.max_groups,
+            )
+
+    def explore(self, target: str, table: TableName) -> TableProfile:
+        """See `Engine.explore`."""
+        deadline = time.monotonic() + self._settings.check_time_limit_s
+        pool = self._targets.pool(target, deadline)
+        with open_snapshot(pool, self._settings, deadline, Cancellation(), []) as opened:
+            return profile(table, opened.snapshot, self._settings.explored_rows)
 
     def describe(self, target: str, table: TableName) -> Relation:
         """See `Engine.describe`."""
@@ -223,7 +260,7 @@ class PlannedEngine:
                 with begun as opened:
                     signatures = opened.first[len(prepared.locks) :]
                     if prepared.holds_for([signature_of(answer) for answer in signatures]):
-                        subject = tests[0].subject if scope else None
+                        subject = entry.plan.subject if scope else None
                         facts = prepared.facts.get(subject.relation) if subject else None
                         if subject is not None and facts is not None:
                             refuse_unknown_columns(scope, subject.relation, facts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from quality.catalogue.history import JUDGED_WHEN_STORED
-from quality.checks import RuleResult
+from quality.checks import RuleResult, RuleStatus
 from quality.engine.dbt.answers import stored
 from quality.engine.plan.finding import Finding
 from quality.rules import Rule
@@ -16,7 +16,8 @@ def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], st
 
     What needs history is only measured here.
     """
-    status, failures, message = finding.status, finding.failures, finding.message
+    status: RuleStatus = finding.status
+    failures, message = finding.failures, finding.message
     if status == "error":
         message = f"{finding.cause or 'database'}: {message or 'no reason was given'}"
     elif failures is None or failures < 0:

@@ -108,6 +108,11 @@ class EngineSettings(_Settings):
         validation_alias="STRINGX_MAX_GROUPS",
         description="groups of a rule with group_by that are judged one by one or shown",
     )
+    explored_rows: Annotated[int, Field(ge=1000, le=10_000_000)] = Field(
+        default=100_000,
+        validation_alias="STRINGX_EXPLORED_ROWS",
+        description="rows of a table that are looked at to suggest rules",
+    )
     sample_limit: Annotated[int, Field(ge=0, le=100)] = Field(
         default=0,
         validation_alias="STRINGX_SAMPLE_LIMIT",
