@@ -22,7 +22,7 @@ from quality.rules import Rule
 
 PACKAGES = ("dbt", "dbt_utils", "dbt_expectations", "stringx")
 _TEMPLATE = re.compile(r"\{[{%#]")
-_PASTED = ("min_value", "max_value", "value", "factor", "interval", "sum_total")
+_PASTED = ("min_value", "max_value", "value", "factor", "sum_total", "tolerance")
 _OF_OURS = ("owner", "kind", "business_impact", "weight", "dimension")
 _DEFAULT_FAIL_CALC = "count(*)"
 
@@ -89,20 +89,19 @@ def _translated(
     given.pop("model", None)
     column = given.pop("column_name", None)
     where = _conditions("where", config.get("where"))
-    where += _conditions("row_condition", given.pop("row_condition", None))
-    if name == "accepted_values" or name == "not_accepted_values":
-        given["values"] = _listed(given.get("values"), given.pop("quote", True))
-    elif package != "stringx":
-        given.pop("quote", None)
+    for key in ("row_condition", "from_condition"):
+        where += _conditions(key, given.pop(key, None))
+    if "to_condition" in given:
+        given["to_where"] = _conditions("to_condition", given.pop("to_condition"))
+    _read_values(given, package)
     arguments = {
         key: _argument(key, value, package, node, table_text)
         for key, value in given.items()
-        if value is not None
+        if value is not None and value != []
     }
+    if package in ("dbt_utils", "dbt_expectations"):
+        name = f"{package}.{name}"
     document: dict[str, Any] = {"type": name, "arguments": arguments, "where": where}
-    groups = arguments.pop("group_by_columns", None) or arguments.pop("group_by", None)
-    if groups:
-        document["group_by"] = groups
     if column is not None:
         document["column"] = sql_predicates.column_name(str(column))
     return document
@@ -130,43 +129,45 @@ def _argument(
     if _TEMPLATE.search(value):
         raise InvalidInput(f"{name} is a template of dbt, which has no equal")
     if name in _PASTED and package != "stringx":
-        try:
-            [predicate] = sql_predicates.read(f"x = {value}")
-        except (InvalidInput, ValueError):
-            raise InvalidInput(f'{name} is SQL ("{value[:60]}"), which has no equal') from None
-        found = predicate.get("value")
-        if isinstance(found, dict):
-            return found["literal"]
-        if isinstance(found, str):  # a moment that is another one at each check
-            raise InvalidInput(f'{name} is SQL ("{value[:60]}"), which has no equal')
-        return found
+        return _sql_value(name, value)
     return value
 
 
-def _listed(values: Any, quote: Any) -> list[Any]:
-    """Values as dbt writes them: in quotes, which any type takes, or as SQL."""
-    if not isinstance(values, list):
-        raise InvalidInput("values is no list")
-    if any(isinstance(value, str) and _TEMPLATE.search(value) for value in values):
-        raise InvalidInput("values has a template of dbt, which has no equal")
-    if quote:
-        return [str(value) for value in values if value is not None]
-    found = []
-    for value in values:
-        if isinstance(value, str):
-            try:
-                [predicate] = sql_predicates.read(f"x = {value}")
-            except (InvalidInput, ValueError):
-                raise InvalidInput(f'values has SQL ("{value[:60]}"), which has no equal') from None
-            read = predicate.get("value")
-            found.append(read["literal"] if isinstance(read, dict) else read)
-        elif value is not None:
-            found.append(value)
+def _read_values(given: dict[str, Any], package: str) -> None:
+    """Lists of values as dbt writes them: in quotes, which any type takes, or as SQL."""
+    for key, quote in (("values", "quote"), ("value_set", "quote_values")):
+        values = given.get(key)
+        if not isinstance(values, list):
+            continue
+        if any(isinstance(value, str) and _TEMPLATE.search(value) for value in values):
+            raise InvalidInput(f"{key} has a template of dbt, which has no equal")
+        listed = [value for value in values if value is not None]
+        if given.pop(quote, True):
+            given[key] = [str(value) for value in listed]
+        else:
+            given[key] = [
+                _sql_value(key, value) if isinstance(value, str) else value for value in listed
+            ]
+        if package in ("dbt_utils", "dbt_expectations"):
+            given[quote] = False
+
+
+def _sql_value(name: str, text: str) -> Any:
+    """The value of a SQL literal."""
+    try:
+        [predicate] = sql_predicates.read(f"x = {text}")
+    except (InvalidInput, ValueError):
+        raise InvalidInput(f'{name} is SQL ("{text[:60]}"), which has no equal') from None
+    found = predicate.get("value")
+    if isinstance(found, dict):
+        return found["literal"]
+    if isinstance(found, str):  # a moment, which is another one at each check
+        raise InvalidInput(f'{name} is SQL ("{text[:60]}"), which has no equal')
     return found
 
 
 def _conditions(name: str, sql: Any) -> list[dict[str, Any]]:
-    if sql is None or not str(sql).strip():
+    if sql is None or str(sql).replace(" ", "") in ("", "1=1"):
         return []
     if _TEMPLATE.search(str(sql)):
         raise InvalidInput(f"{name} is a template of dbt, which has no equal")

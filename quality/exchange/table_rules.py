@@ -42,8 +42,12 @@ class TableRules(TableHeader):
 
 
 def brief(rule: Rule) -> dict[str, Any]:
-    """A rule without the fields that are default, its name always among the others."""
+    """A rule without the fields and arguments that are default, but always with its name."""
     whole = rule.document()
+    for name, field in rule.rule_type.arguments.model_fields.items():
+        key = field.alias or name
+        if key in whole["arguments"] and whole["arguments"][key] == field.default:
+            del whole["arguments"][key]
     found = {}
     for name, field in Rule.model_fields.items():
         value = whole[name]
