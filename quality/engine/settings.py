@@ -31,11 +31,6 @@ class EngineSettings(_Settings):
     statement_timeout_s: Seconds = Field(
         default=60.0, validation_alias="STRINGX_STATEMENT_TIMEOUT_S"
     )
-    count_time_limit_s: Seconds = Field(
-        default=10.0,
-        validation_alias="STRINGX_COUNT_TIME_LIMIT_S",
-        description="for counting the rows that the rules looked at, after the verdicts are there",
-    )
     lock_timeout_s: Seconds = Field(default=3.0, validation_alias="STRINGX_LOCK_TIMEOUT_S")
     connect_timeout_s: Annotated[int, Field(ge=1, le=300)] = Field(
         default=5, validation_alias="STRINGX_CONNECT_TIMEOUT_S"
