@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,10 +20,11 @@ from api.store import tables, versions
 from quality.custom_rules import FORBIDDEN, has_custom_sql
 from quality.documents import strictly
 from quality.engine import Engine, EngineBusy
-from quality.errors import Conflict, Fault, InvalidInput, Unavailable, invalid_input
+from quality.errors import Conflict, Fault, InvalidInput, StringXError, Unavailable, invalid_input
 from quality.predicates import Predicate, resolve
-from quality.rules import Rule
+from quality.rules import Rule, RuleSet
 from quality.settings import ApiSettings
+from quality.suggestions import suggest
 
 _NOTHING: dict[str, Any] = {
     "status": None,
@@ -96,17 +98,13 @@ class Drafts:
         with self.database.connect() as db:
             rule_set = tables.rule_set(db, table_id, [r for r in rules if r.is_in_force(now)])
         resolved = resolve(scope, now)
-        if not self.slots.acquire(timeout=self.settings.sync_wait_s):
-            raise busy()
-        try:
-            answer = {"estimate": None, "scope": [one.document() for one in resolved], **_NOTHING}
+        with self._slot():
+            estimate = self._estimate(rule_set, resolved, is_all=estimate_only)
+            answer = {"estimate": estimate, "scope": [one.document() for one in resolved]}
             if estimate_only:
-                return answer
-            outcome = self.engine.run(
-                rule_set, resolved, time_limit_s=self.settings.sync_time_limit_s
-            )
-        finally:
-            self.slots.release()
+                return {**answer, **_NOTHING}
+            limit_s = self.settings.sync_time_limit_s
+            outcome = self.engine.run(rule_set, resolved, time_limit_s=limit_s)
         with self.database.connect() as db:
             outcome = foresee(db, table_id, rule_set.rules, scope, outcome)
         if outcome.error_code is not None:
@@ -121,6 +119,14 @@ class Drafts:
             "results": [result.model_dump(mode="json") for result in outcome.results],
         }
 
+    def suggest(self, table_id: int) -> list[dict[str, Any]]:
+        """Rules that the table would keep as it is now, each with what speaks for it."""
+        with self.database.connect() as db:
+            subject = tables.rule_set(db, table_id, [])
+        with self._slot():
+            profile = self.engine.explore(subject.connection, subject.table)
+        return [found.document() for found in suggest(profile, datetime.now(UTC))]
+
     def restore(
         self, table_id: int, number: int, author: str | None, reason: str | None
     ) -> dict[str, Any]:
@@ -133,6 +139,26 @@ class Drafts:
             versions.sign(db, author, reason or f"version {number} restored")
             items = stored_rules.replace(db, table_id, rules)
             return {"items": items, "rules_version": versions.settle(db, table_id)}
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self.slots.acquire(timeout=self.settings.sync_wait_s):
+            raise busy()
+        try:
+            yield
+        finally:
+            self.slots.release()
+
+    def _estimate(
+        self, rule_set: RuleSet, scope: Sequence[Predicate], *, is_all: bool
+    ) -> dict[str, float] | None:
+        """None where there is none and it is not all that was asked for: the run says why."""
+        try:
+            return asdict(self.engine.estimate(rule_set, scope))
+        except StringXError:
+            if is_all:
+                raise
+            return None
 
     def rules(self, table_id: int) -> list[Rule]:
         """The table's rules, in force or not."""

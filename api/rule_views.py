@@ -130,6 +130,16 @@ class DryRun(BaseModel):
     results: list[RuleResult]
 
 
+class SuggestedRule(Rule):
+    because: str = Field(description="what speaks for the rule")
+
+
+class SuggestionList(BaseModel):
+    """Rules to start from."""
+
+    rules: list[SuggestedRule]
+
+
 class RuleTypeView(BaseModel):
     """A rule type: what it means, what it takes, and an example to start from."""
 

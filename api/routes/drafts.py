@@ -31,3 +31,9 @@ def dry_run(table_id: int, body: DryRunBody) -> Answer:
             known_id(table_id), body.rules, body.scope, estimate_only=body.estimate_only
         )
     )
+
+
+@add("POST", "/tables/<int:table_id>/suggest", answers={200: views.SuggestionList})
+def suggest_rules(table_id: int) -> Answer:
+    """Suggest rules to start from, by what is in the table now; nothing is stored."""
+    return Answer({"rules": services().drafts.suggest(known_id(table_id))})

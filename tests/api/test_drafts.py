@@ -72,8 +72,40 @@ def test_nothing_to_try_is_no_pass(call: Call, table: Callable[..., int]) -> Non
 
 
 def test_only_the_estimate_reads_no_table(call: Call, table: Callable[..., int]) -> None:
-    found = dry_run(call, table("shop.orders", UNIQUE), estimate_only=True)
+    table_id = table("shop.orders", UNIQUE)
+    found = dry_run(call, table_id, estimate_only=True)
     assert (found["status"], found["results"]) == (None, [])
+    assert found["estimate"]["cost"] > 0
+    assert dry_run(call, table_id)["estimate"] == found["estimate"]
+    scope = [{"column": "no", "op": "=", "value": 1}]
+    body = {"estimate_only": True, "scope": scope}
+    problem(call("POST", f"/tables/{table_id}/dry-run", json=body), 422, "scope_column_not_found")
+
+
+def test_suggested_rules_hold_on_the_table_that_they_were_made_for(
+    call: Call, table: Callable[..., int], postgres: EmbeddedPostgres
+) -> None:
+    with psycopg.connect(postgres.url("demo", "postgres"), autocommit=True) as owner:
+        owner.execute(
+            "create table shop.suggested as select n as id, (array['a', 'b'])[n % 2 + 1] as kind"
+            " from generate_series(1, 200) n"
+        )
+        owner.execute("alter table shop.suggested add primary key (id)")
+        owner.execute("grant select on shop.suggested to stringx_reader")
+        owner.execute("analyze shop.suggested")
+        table_id = table("shop.suggested")
+        answer = call("POST", f"/tables/{table_id}/suggest", json={})
+        assert answer.status_code == 200, answer.text
+        suggested = answer.json()["rules"]
+        assert all(one["because"] for one in suggested)
+        assert {("unique", "id"), ("accepted_values", "kind")} <= {
+            (one["type"], one["column"]) for one in suggested
+        }
+        rules = [{k: v for k, v in one.items() if k != "because"} for one in suggested]
+        assert call("GET", f"/tables/{table_id}").json()["rules"] == 0
+        tried = dry_run(call, table_id, rules=rules)
+        owner.execute("drop table shop.suggested")
+    assert (tried["status"], len(tried["results"])) == ("pass", len(rules))
 
 
 @pytest.mark.parametrize(

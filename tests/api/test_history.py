@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -266,6 +267,39 @@ def test_a_day_counts_once_however_often_it_was_checked(
     assert found["measured"]["expected"] == pytest.approx((31 + 21 + 11) / 3)
 
 
+def test_what_a_worker_measured_is_judged_when_it_is_posted(
+    shop: Shop, call: Callable[..., requests.Response], table: Callable[..., int]
+) -> None:
+    rule = {"name": "regions", "type": "group_anomaly",
+            "arguments": {"bucket": "check", "min_history": 2, "group_columns": ["region"]}}  # fmt: skip
+    table("history.sales", rule)
+
+    def work(check_id: str, groups: list[list[Any]]) -> dict[str, Any]:
+        wanted = {"id": check_id, "request": {"table": "history.sales"}}
+        body = {"worker": "w", "requests": [wanted]}
+        [claim] = call("POST", "/claims", json=body).json()["claims"]
+        rows = sum(group[-1] for group in groups)
+        text = json.dumps(groups)
+        outcome = measured(0, datetime.now(UTC)).model_dump(mode="json")
+        outcome["results"][0] |= {
+            "rule": "regions",
+            "type": "group_anomaly",
+            "measured": {"n_rows": rows, "n_groups": len(groups), "groups": text},
+        }
+        posted = {"id": check_id, "fence": claim["fence"], "outcome": outcome}
+        answer = call("POST", "/outcomes", json={"outcomes": [posted]})
+        assert answer.json()["outcomes"][0]["result"] == "stored", answer.text
+        [result] = call("GET", f"/checks/{check_id}").json()["results"]
+        return dict(result)
+
+    for number in range(2):
+        assert work(f"worker-check-{number}", [["n", 5], [None, 2]])["status"] == "skipped"
+    result = work("worker-check-2", [["n", 5]])
+    assert (result["status"], result["failures"]) == ("fail", 1)
+    assert [group["group"] for group in result["groups"]] == [{"region": None}, {"region": "n"}]
+    assert result["message"] == "NULL is 0, and was always 2 of 2 earlier values"
+
+
 def test_stored_checks_are_judged_again_without_the_target(
     shop: Shop, check: Callable[..., Check], postgres: EmbeddedPostgres
 ) -> None:
@@ -317,7 +351,9 @@ def test_stored_checks_are_judged_again_without_the_target(
 def store(new_database: Callable[[], str]) -> Iterator[Store]:
     store = Store(new_database())
     with store.database.begin() as db:
-        rules.replace(db, store.ids["shop.b"], [Rule.model_validate(volume())])
+        columns = {"name": "columns", "type": "schema_change"}
+        both = [Rule.model_validate(document) for document in (volume(), columns)]
+        rules.replace(db, store.ids["shop.b"], both)
     yield store
     store.database.dispose()
 
@@ -395,13 +431,16 @@ def test_measures_that_cannot_be_compared_are_an_error_of_the_rule_alone(store: 
     [result] = strange.results
     bad = result.model_copy(update={"measured": {"row_count": "NaN"}})
     unknown = result.model_copy(update={"rule": "never_heard_of"})
-    strange = strange.model_copy(update={"results": (bad, unknown)})
+    garbled = result.model_copy(update={"rule": "columns", "measured": {"columns": "{no json"}})
+    strange = strange.model_copy(update={"results": (bad, unknown, garbled)})
     answers = store.store(
         Finished("check-strange", fences["check-strange"], strange),
         Finished("check-usual-1", fences["check-usual-1"], measured(1, datetime.now(UTC))),
     )
     assert answers == ["stored", "stored"]
-    first, second = store.check("check-strange")["results"]
+    first, second, third = store.check("check-strange")["results"]
+    assert (third["status"], third["measured"]) == ("error", {})
+    assert third["message"] == "engine: what was measured cannot be compared"
     assert (first["status"], first["message"]) == ("skipped", "not enough history (0 of 3)")
     assert second["message"] == "the rule or its table was deleted meanwhile"
     assert store.check("check-usual-1")["results"][0]["status"] == "skipped"
