@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from quality.catalogue import RULE_TYPES
 from tests.differential import (
     cases_config,
     cases_groups,
@@ -19,7 +20,7 @@ from tests.differential import (
 from tests.differential.cases import BUILT_IN, topic_of
 from tests.differential.comparing import JUDGED, Pair, pairs_of
 from tests.differential.engine_side import EngineSide
-from tests.differential.paths import EXPECTED, FUSED, FUSED_AT_LEAST, OVERALL_AT_LEAST, Paths
+from tests.differential.paths import FUSED, FUSED_AT_LEAST, OVERALL_AT_LEAST, Paths, ways
 from tests.differential.plain_dbt import PlainDbt
 
 CASES = [
@@ -62,7 +63,9 @@ def test_built_in_tests_are_judged_by_the_way_that_is_meant_for_them(
         if pair.case.judged == "fused" and pair.said.status in JUDGED
         for path in [pair.ours.again.path]
         for meant in [
-            ("constraint",) if cases_proofs.is_proved(pair.case) else EXPECTED[pair.case.test]
+            ("constraint",)
+            if cases_proofs.is_proved(pair.case)
+            else ways(RULE_TYPES[pair.case.test])
         ]
         if path not in meant
     ]
