@@ -69,6 +69,8 @@ def complete(db: Connection, finished: list[Finished]) -> list[Finished]:
         result = outcomes[one.check].results[one.result]
         judged = _judged(one.rule, result, before, one.series)
         outcomes[one.check] = _with(outcomes[one.check], one.result, judged)
+        if judged.status == "error":  # nothing for others to be compared with
+            continue
         kept[one.check].append(
             Measurement(
                 one.rule.name,

@@ -270,9 +270,8 @@ def test_a_day_counts_once_however_often_it_was_checked(
 def test_what_a_worker_measured_is_judged_when_it_is_posted(
     shop: Shop, call: Callable[..., requests.Response], table: Callable[..., int]
 ) -> None:
-    rule = {"name": "regions", "type": "group_anomaly",
-            "arguments": {"bucket": "check", "min_history": 2, "group_columns": ["region"]}}  # fmt: skip
-    table("history.sales", rule)
+    arguments = {"bucket": "check", "min_history": 2, "group_columns": ["region"]}
+    table("history.sales", {"name": "regions", "type": "group_anomaly", "arguments": arguments})
 
     def work(check_id: str, groups: list[list[Any]]) -> dict[str, Any]:
         wanted = {"id": check_id, "request": {"table": "history.sales"}}
@@ -410,7 +409,7 @@ def test_two_workers_at_once_are_each_judged_by_what_was_there_before(store: Sto
         if history == 4:
             assert (result["status"], result["measured"]["expected"]) == ("fail", 101.5)
     with store.database.connect() as db:
-        rows = tables_rows(db)
+        rows = checks_measured(db)
     assert sorted(rows) == sorted([*past, *now])
 
 
@@ -422,7 +421,7 @@ def test_an_outcome_that_comes_twice_is_measured_once(store: Store) -> None:
     stale = Finished(check_id, fence + 1, measured(5, datetime.now(UTC)))
     assert store.store(stale) == ["replayed"]
     with store.database.connect() as db:
-        assert tables_rows(db) == [check_id]
+        assert checks_measured(db) == [check_id]
 
 
 def test_measures_that_cannot_be_compared_are_an_error_of_the_rule_alone(store: Store) -> None:
@@ -443,6 +442,11 @@ def test_measures_that_cannot_be_compared_are_an_error_of_the_rule_alone(store: 
     assert third["message"] == "engine: what was measured cannot be compared"
     assert (first["status"], first["message"]) == ("skipped", "not enough history (0 of 3)")
     assert second["message"] == "the rule or its table was deleted meanwhile"
+    with store.database.connect() as db:
+        assert sorted(checks_measured(db)) == [
+            "check-strange",
+            "check-usual-1",
+        ]  # not the garbled one
     assert store.check("check-usual-1")["results"][0]["status"] == "skipped"
 
 
@@ -454,13 +458,13 @@ def test_old_measurements_are_forgotten_in_batches(store: Store) -> None:
     settings = ApiSettings(database_url=str(store.database.url), measurement_retention_days=30)
     assert Retention(store.database, settings).forget() == 4
     with store.database.connect() as db:
-        assert tables_rows(db) == ["check-old-4", "check-old-5"]
+        assert checks_measured(db) == ["check-old-4", "check-old-5"]
     store.execute("delete from monitored_table where name = 'shop.b'")
     with store.database.connect() as db:
-        assert tables_rows(db) == []
+        assert checks_measured(db) == []
 
 
-def tables_rows(db: Any) -> list[str]:
+def checks_measured(db: Any) -> list[str]:
     """Which checks were measured."""
 
     return [
