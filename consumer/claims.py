@@ -261,10 +261,13 @@ def _posted(
 
 
 def _smaller(outcome: CheckOutcome, error: StringXError) -> CheckOutcome | None:
-    """What else can be said where the API refuses an outcome: without SQL, then only why."""
-    if any(result.sql for result in outcome.results):
-        results = tuple(result.model_copy(update={"sql": None}) for result in outcome.results)
-        return outcome.model_copy(update={"results": results})
+    """What else can be said where the API refuses an outcome: without samples, then without SQL,
+    then only why."""
+    for field_name in ("sample", "sql"):
+        if any(getattr(result, field_name) for result in outcome.results):
+            without = {field_name: None}
+            results = tuple(result.model_copy(update=without) for result in outcome.results)
+            return outcome.model_copy(update={"results": results})
     if outcome.error_code == "outcome_refused":
         return None
     why = f"the API refused the outcome ({error.code}): {error}"[:4096]

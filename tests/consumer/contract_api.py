@@ -28,6 +28,7 @@ class ContractApi:
         self.requests: dict[str, dict[str, Any]] = {}
         self.results: dict[str, list[dict[str, Any]]] = {}
         self.rule_sets: dict[str, dict[str, Any]] = {}
+        self.resolve: Callable[[list[Any]], list[Any]] = lambda scope: scope
         self.lease_s = 180.0
         self.time_limit_s: float | None = 120.0
         self._lock = threading.Lock()
@@ -95,7 +96,7 @@ class ContractApi:
             "lease_s": self.lease_s,
             "time_limit_s": self.time_limit_s,
             "rule_set_hash": key,
-            "scope": item["request"].get("scope", []),
+            "scope": self.resolve(item["request"].get("scope", [])),
         }
 
     def _is_held(self, item: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from quality.checks import RuleResult
+from quality.checks import RuleResult, Sample
 from quality.errors import EngineError
 from tests.consumer.conftest import TOPIC, Bench
 from tests.consumer.contract_api import RULE_SET, Answer, problem
@@ -80,6 +80,17 @@ def test_another_scope_is_another_run(bench: Bench) -> None:
     scope = [{"column": "id", "op": ">=", "value": 2}]
     bench.work(bench.request("request-1"), bench.request("request-2", scope=scope))
     assert [len(run[1]) for run in bench.engine.runs] == [0, 1]
+
+
+def test_a_relative_time_is_what_the_api_made_of_it(bench: Bench) -> None:
+    resolved = {"timestamp": "2026-01-31T12:00:00+00:00"}
+    bench.api.resolve = lambda scope: [{**predicate, "value": resolved} for predicate in scope]
+    scope = [{"column": "placed", "op": ">=", "value": "now-1d"}]
+    bench.work(*(bench.request(f"request-{number}", scope=scope) for number in range(2)))
+    [(_, (predicate,), _)] = bench.engine.runs  # shared, because it is the same moment
+    assert predicate.value == resolved
+    [claimed] = bench.api.bodies("/claims")
+    assert claimed["requests"][0]["request"]["scope"] == scope
 
 
 def test_requests_of_a_table_are_run_and_stored_in_their_order(bench: Bench) -> None:
@@ -414,7 +425,7 @@ def test_one_request_that_the_api_refuses_does_not_take_its_batch_along(bench: B
     assert bench.position == 8
 
 
-def test_an_outcome_too_large_for_the_api_is_stored_without_sql_then_as_error(
+def test_an_outcome_too_large_for_the_api_is_stored_without_samples_then_sql_then_as_error(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     result = RuleResult(
@@ -425,27 +436,33 @@ def test_an_outcome_too_large_for_the_api_is_stored_without_sql_then_as_error(
         severity="error",
         status="pass",
         sql="select 1",
+        sample=Sample(columns=("id",), rows=(("large",),), sql="select 2"),
     )
     run = bench.engine.run
     monkeypatch.setattr(
         bench.engine, "run", lambda *given: run(*given).model_copy(update={"results": (result,)})
     )
 
+    too_large = "large"
+
     def refuse(path: str, body: object) -> Answer | None:
-        return problem(413, "body_too_large") if "select 1" in json.dumps(body) else None
+        return problem(413, "body_too_large") if too_large in json.dumps(body) else None
 
     bench.api.refuse = refuse
-    bench.work(bench.request("request-1"))
-    [outcome] = bench.api.results["request-1"]
-    assert outcome["results"][0]["status"] == "pass"
-    assert "sql" not in outcome["results"][0]
+    kept = []
+    for number, too_large in enumerate(("large", "select 1")):  # noqa: B007 read by `refuse`
+        bench.work(bench.request(f"request-{number}"))
+        [outcome] = bench.api.results[f"request-{number}"]
+        [one] = outcome["results"]
+        kept.append((one["status"], one.get("sql"), "sample" in one))
+    assert kept == [("pass", "select 1", False), ("pass", None, False)]
 
     bench.api.refuse = lambda path, body: (
         problem(422, "invalid") if "id_known" in json.dumps(body.get("outcomes")) else None
     )
     bench.work(bench.request("request-2"))
     assert bench.api.results["request-2"][0]["error_code"] == "outcome_refused"
-    assert bench.position == 2
+    assert bench.position == 3
 
 
 def test_large_batches_are_claimed_in_bodies_that_the_api_takes(bench: Bench) -> None:
