@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.resources import files
 
 from flask import Blueprint, Response, current_app, jsonify, redirect, request, send_from_directory
@@ -12,6 +13,9 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from api.services import services
 from quality import __version__
+from quality.catalogue.page import page
+
+_rule_types = cache(page)  # the same for as long as the process lives
 
 blueprint = Blueprint("operation", __name__)
 
@@ -65,6 +69,11 @@ def openapi_document() -> Response:
 @blueprint.get("/docs/")
 def docs() -> Response:
     return Response(_PAGE, content_type="text/html; charset=utf-8")
+
+
+@blueprint.get("/docs/rule-types")
+def docs_rule_types() -> Response:
+    return Response(_rule_types(), content_type="text/html; charset=utf-8")
 
 
 @blueprint.get("/docs/start.js")

@@ -16,6 +16,7 @@ from schemathesis import GenerationMode
 
 from api.openapi import openapi
 from api.routes import GROUPS
+from quality.catalogue import RULE_TYPES
 from tests.api.conftest import TOKEN
 from tests.conftest import LiveApi
 
@@ -79,3 +80,17 @@ def test_documentation_page_needs_no_other_host(live_api: LiveApi) -> None:
         assert f"/docs/{asset}" in page.text
         assert requests.get(f"{live_api.url}/docs/{asset}", timeout=10).ok
     assert "https://" not in page.text
+
+
+def test_page_of_rule_types_is_made_from_the_catalogue(live_api: LiveApi) -> None:
+    page = requests.get(f"{live_api.url}/docs/rule-types", timeout=10)
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    types = requests.get(f"{live_api.url}/api/v1/rule-types", timeout=10).json()["items"]
+    assert {entry["name"] for entry in types} == RULE_TYPES.keys()
+    for entry in types:
+        assert entry["name"] in page.text
+        assert entry["nulls"]
+        assert entry["empty_table"]
+        jsonschema.Draft202012Validator.check_schema(entry["arguments"])
+    assert "<script" not in page.text
