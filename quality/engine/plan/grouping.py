@@ -1,6 +1,6 @@
 """Queries that judge tests group by group: one row for each group, the worst of each test first.
 
-Tests on rows, values and aggregates share one query; looking for duplicates takes one of its own.
+Tests on rows and aggregates share one query; values and duplicates take one of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from psycopg import sql
 
 from quality.engine.plan.lexing import render
 from quality.engine.plan.planning import PlannedTest
-from quality.engine.plan.scan import conjunction, distinct_failing
+from quality.engine.plan.scan import conjunction
 from quality.engine.plan.shapes import Aggregate, Duplicates, Orphans, Rows, Subject, Values
 from quality.rules import Rule
 from quality.thresholds import limit_of
@@ -87,7 +87,7 @@ def identifiers(columns: Sequence[str]) -> list[str]:
 
 
 def shared_query(members: Sequence[Member], most: int) -> GroupedQuery:
-    """For tests of one relation with the same groups, whose shapes are not Duplicates."""
+    """For tests of one relation with the same groups, on rows or aggregates."""
     subjects = [_subject(member.planned) for member in members]
     common = tuple(
         condition
@@ -107,30 +107,38 @@ def shared_query(members: Sequence[Member], most: int) -> GroupedQuery:
     return _ranked(inner, list(zip(members, numbers, strict=True)), most)
 
 
-def duplicates_query(member: Member, most: int) -> GroupedQuery:
-    """For a test whose shape is Duplicates: its keys are counted within each group."""
-    planned = member.planned
-    shape = planned.shape
-    if not isinstance(shape, Duplicates):
-        raise ValueError("not a look for duplicates")
+def keyed_query(member: Member, most: int) -> GroupedQuery:
+    """For a test whose shape is Values or Duplicates: its keys are counted within each group.
+
+    Grouping twice is a matter of hashes, where counting distinct values would sort all rows.
+    """
+    shape = member.planned.shape
+    if not isinstance(shape, (Values, Duplicates)):
+        raise ValueError("not a shape with keys")
     groups = identifiers(member.rule.group_by)
+    own = [shape.key] if isinstance(shape, Values) else list(shape.keys)
     selected = [f"{key} as k{place}" for place, key in enumerate(groups)]
-    selected += [f"{key} as q{place}" for place, key in enumerate(shape.keys)]
-    tested = "*" if planned.tested is None else planned.tested
+    selected += [f"{key} as q{place}" for place, key in enumerate(own)]
+    positions = ", ".join(str(place + 1) for place in range(len(selected)))
+    tested = "*" if member.planned.tested is None else member.planned.tested
+    counts = ["count(*) as n", f"count({tested}) as t"]
+    if isinstance(shape, Values):
+        counts.append(f"count(*) filter (where {shape.predicate}) as f")
+        fails = "f > 0"
+    else:
+        counts.append("count(*) as f")
+        fails = "n > 1" if shape.with_nulls else "n > 1 and q0 is not null"
     conditions = conjunction(shape.subject.conditions)
     where = f" where {conditions}" if conditions else ""
-    positions = ", ".join(str(place + 1) for place in range(len(selected)))
     keys = (
-        f"select {', '.join(selected)}, count(*) as n, count({tested}) as t"
+        f"select {', '.join([*selected, *counts])}"
         f" from {shape.subject.relation.sql}{where} group by {positions}"
     )
-    repeated = "n > 1" if shape.with_nulls else "n > 1 and q0 is not null"
-    names = [f"k{place}" for place in range(len(groups))]
+    names = ", ".join(f"k{place}" for place in range(len(groups)))
     inner = (
-        f"select {', '.join(names)}, sum(n)::bigint as a0,"
-        f" count(*) filter (where {repeated}) as a1,"
-        f" coalesce(sum(n) filter (where {repeated}), 0)::bigint as a2, sum(t)::bigint as a3"
-        f" from ({keys}) keys group by {', '.join(names)}"
+        f"select {names}, sum(n)::bigint as a0, count(*) filter (where {fails}) as a1,"
+        f" coalesce(sum(f) filter (where {fails}), 0)::bigint as a2, sum(t)::bigint as a3"
+        f" from ({keys}) keys group by {names}"
     )
     return _ranked(inner, [(member, _Numbers("a0", "a1", "a3", "a2"))], most)
 
@@ -220,12 +228,9 @@ def _numbers(planned: PlannedTest, expressions: _Expressions) -> _Numbers:
         return _Numbers(present, fails, tested, measures=tuple(measures.items()))
     if isinstance(shape, Orphans):
         shape = Rows(shape.subject, orphan(shape))
-    if isinstance(shape, (Rows, Values)):
+    if isinstance(shape, Rows):
         rows = expressions.filtered("count(*)", subject, shape.predicate)
-        count = rows
-        if isinstance(shape, Values):
-            count = expressions.add(distinct_failing(shape, expressions.residue(subject)))
-        return _Numbers(present, count, tested, rows)
+        return _Numbers(present, rows, tested, rows)
     raise ValueError("not a shape that shares a query with others")
 
 

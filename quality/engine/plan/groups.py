@@ -14,13 +14,13 @@ from quality.engine.plan.grouping import (
     Member,
     Places,
     conditions_of,
-    duplicates_query,
+    keyed_query,
     shared_query,
     values_query,
 )
 from quality.engine.plan.planning import Plan, PlannedTest
 from quality.engine.plan.progress import measure
-from quality.engine.plan.shapes import Aggregate, Duplicates, Orphans
+from quality.engine.plan.shapes import Aggregate, Duplicates, Orphans, Values
 from quality.engine.plan.shares import level
 from quality.engine.target.proofs import Readiness, wrapped
 from quality.engine.target.snapshot import Snapshot
@@ -62,8 +62,8 @@ def queries_of(
             is_known = shape is not None and not readiness[member.place].alone
         if shape is None or not is_known:
             others.append(member)
-        elif isinstance(shape, Duplicates):
-            queries.append(duplicates_query(member, most))
+        elif isinstance(shape, (Values, Duplicates)):
+            queries.append(keyed_query(member, most))
         else:
             sharing[shape.subject.relation, member.rule.group_by].append(member)
     queries += [shared_query(sharers, most) for sharers in sharing.values()]
