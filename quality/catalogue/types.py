@@ -44,7 +44,7 @@ def _number(value: Any) -> int | float:
 
 
 # Whole numbers stay whole: a sum of big ones has more digits than a float.
-Number = Annotated[float, PlainValidator(_number), WithJsonSchema({"type": "number"})]
+Number = Annotated[int | float, PlainValidator(_number), WithJsonSchema({"type": "number"})]
 
 
 def _not_of_the_system(table: str) -> str:
