@@ -276,7 +276,9 @@ def test_what_a_worker_measured_is_judged_when_it_is_posted(
     def work(check_id: str, groups: list[list[Any]]) -> dict[str, Any]:
         wanted = {"id": check_id, "request": {"table": "history.sales"}}
         body = {"worker": "w", "requests": [wanted]}
-        [claim] = call("POST", "/claims", json=body).json()["claims"]
+        answer = call("POST", "/claims", json=body)
+        assert answer.status_code == 200, answer.text
+        [claim] = answer.json()["claims"]
         rows = sum(group[-1] for group in groups)
         text = json.dumps(groups)
         outcome = measured(0, datetime.now(UTC)).model_dump(mode="json")
