@@ -10,8 +10,9 @@ import sys
 from urllib.parse import urlsplit
 
 import click
+from click.shell_completion import shell_complete
 
-from cli import exits
+from cli import completion, exits
 from cli.commands import stringx
 from quality.client import Unauthorized
 from quality.errors import (
@@ -29,11 +30,17 @@ _REFUSED = (InvalidInput, NotFound, Conflict, ConfigurationError)
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command line; answers the exit code (see `cli.exits`)."""
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        done = stringx.main(arguments, prog_name="stringx", standalone_mode=False)
-        code = done if isinstance(done, int) else exits.PASS
+        if instruction := os.environ.get(completion.VARIABLE):
+            return shell_complete(stringx, {}, "stringx", completion.VARIABLE, instruction)
+        with stringx.make_context("stringx", words) as context:
+            done = stringx.invoke(context)
         sys.stdout.flush()
-        return code
+        return done if isinstance(done, int) else exits.PASS
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return exits.USAGE
     except click.exceptions.Exit as error:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
@@ -48,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         for line in _lines(error):
             _say(line)
         return exits.USAGE if _is_refusal(error) else exits.NOT_CHECKED
-    except BrokenPipeError:  # who read our output has enough
+    except BrokenPipeError:  # who reads our output has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.PASS
     except OSError as error:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+VARIABLE = "_STRINGX_COMPLETE"
+"""By which a shell asks for completions."""
+
 
 @click.command()
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
@@ -22,4 +25,4 @@ def completion(context: click.Context, shell: str) -> None:
     if made_by is None:
         raise click.UsageError(f"no completion for {shell}")
     root = context.find_root().command
-    click.echo(made_by(root, {}, "stringx", "_STRINGX_COMPLETE").source())
+    click.echo(made_by(root, {}, "stringx", VARIABLE).source())
