@@ -20,6 +20,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from quality.catalogue import RULE_TYPES, Arguments, Dimension, RuleType
+from quality.catalogue.aliases import canonical, is_alias
 from quality.documents import canonical_json, strictly
 from quality.names import Identifier, Owner, RuleName, TableName, Tag, Text
 from quality.predicates import Predicates
@@ -84,7 +85,7 @@ class Rule(BaseModel):
     @field_validator("type")
     @classmethod
     def _known_type(cls, value: str) -> str:
-        if value not in RULE_TYPES:
+        if value not in RULE_TYPES and not is_alias(value):
             raise PydanticCustomError(
                 "rule_type_unknown",
                 "is not a known rule type; known are {known}",
@@ -174,8 +175,15 @@ class Rule(BaseModel):
 
     @model_validator(mode="after")
     def _completed(self) -> Rule:
+        if self.type not in RULE_TYPES:
+            # Not before: what a validator hands back is read by Python's types, not by JSON's.
+            written = self.model_dump(mode="json", exclude_unset=True)
+            return strictly(Rule, canonical(written))
         if self.dimension is None:
             object.__setattr__(self, "dimension", self.rule_type.dimension)
+        if self.model_fields_set.isdisjoint(("severity", "warn_if", "error_if")):
+            for field_name, value in self.typed_arguments().thresholds().items():
+                object.__setattr__(self, field_name, value)
         if not self.name:
             words = f"{self.type} {self.column or ''}".lower()
             object.__setattr__(self, "name", re.sub(r"[^a-z0-9]+", "_", words).strip("_")[:63])

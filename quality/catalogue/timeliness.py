@@ -39,6 +39,11 @@ class Freshness(Arguments):
             raise ValueError("needs warn_after, error_after or both")
         return self
 
+    def thresholds(self) -> dict[str, str]:
+        if self.error_after is None:
+            return {"severity": "warn"}
+        return {} if self.warn_after is None else {"error_if": "> 1"}
+
 
 class Arrival(Arguments):
     sla_time: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]

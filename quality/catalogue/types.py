@@ -75,6 +75,11 @@ class Arguments(BaseModel):
         """The regular expressions among the arguments, by their path in them."""
         return {}
 
+    def thresholds(self) -> dict[str, str]:
+        """`severity`, `warn_if` and `error_if` of a rule that says nothing of them, where they are
+        not those of other types."""
+        return {}
+
     is_custom_sql: ClassVar[bool] = False
     """Whether the author's own SQL is among them, which needs a permission of its own."""
 

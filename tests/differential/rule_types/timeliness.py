@@ -14,6 +14,7 @@ CASES = (
     case("recency", "day", {"datepart": "day", "interval": 1, "ignore_time_component": True},
          bad(1, 3), good(6), bad(1, 3), bad(1, 0)),
     case("freshness", "seen", {"error_after": HOUR}, good(3), good(6), bad(1, 3), bad(1, 0)),
+    # Two rows, one for each limit; dbt alone has no thresholds but its own.
     case("freshness", "day", {"warn_after": HOUR, "error_after": WEEK},
          bad(2, 3), good(6), bad(2, 3), bad(2, 0)),
     case("arrival_sla", "day", {"sla_time": "00:00", "timezone": "Pacific/Kiritimati"},

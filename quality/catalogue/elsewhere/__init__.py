@@ -1,0 +1,1 @@
+"""Rule types by the names that they have in other tools."""
