@@ -20,27 +20,38 @@ from api.store.schema import rule_result
 from quality.checks import Measure
 from quality.history import Earlier, Reach
 
-# Of each bucket in time the last value, newest buckets first; weeks begin on Monday.
+_OF_SERIES = """
+            from measurement m
+            where m.table_id = a.table_id and m.rule = a.rule
+                and m.definition_hash = a.definition_hash and m.scope_hash = a.scope_hash
+                and m.at >= a.since and (a.before_id is null or m.id < a.before_id)
+"""
+# From the newest value to the newest one of each bucket before, by the index: however often a table
+# was checked, only the values that count are read. Weeks begin on Monday.
 _EARLIER = text(
-    """
+    f"""
     select a.place, found.at, found.measured
     from jsonb_to_recordset(cast(:asked as jsonb)) as a (place integer, table_id bigint, rule text,
         definition_hash text, scope_hash text, before_id bigint, bucket text, since timestamptz,
         until timestamptz, count integer)
     cross join lateral (
-        select distinct on (start) m.id, m.at, m.measured,
-            case a.bucket when 'check' then m.at
-                else date_trunc(a.bucket, m.at at time zone 'UTC') at time zone 'UTC' end as start
-        from measurement m
-        where m.table_id = a.table_id and m.rule = a.rule
-            and m.definition_hash = a.definition_hash and m.scope_hash = a.scope_hash
-            and m.at >= a.since and m.at <= a.until
-            and (a.before_id is null or m.id < a.before_id)
-        order by start desc, m.id desc
-        limit a.count
+        with recursive step as (
+            (select m.id, m.at, m.measured, 1 as number {_OF_SERIES} and m.at <= a.until
+            order by m.at desc, m.id desc limit 1)
+            union all
+            select older.id, older.at, older.measured, step.number + 1
+            from step cross join lateral (
+                select m.id, m.at, m.measured {_OF_SERIES} and m.at < case a.bucket
+                    when 'check' then step.at
+                    else date_trunc(a.bucket, step.at at time zone 'UTC') at time zone 'UTC' end
+                order by m.at desc, m.id desc limit 1
+            ) older
+            where step.number < a.count
+        )
+        select id, at, measured from step where a.count > 0
     ) found
     order by a.place, found.at, found.id
-    """
+    """  # noqa: S608 only words of our own
 )
 _SUBJECTS = text(
     """

@@ -17,7 +17,7 @@ from quality.predicates import Predicate
 from quality.rules import Rule
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?", re.A)
-_MOST_POINTS = 1000
+_MOST_POINTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ def reach(rule: Rule, at: datetime) -> Reach:
     if isinstance(arguments, Window):
         until = bucket_start(at, arguments.bucket)
         since = until - timedelta(days=arguments.days)
-        return Reach(arguments.bucket, since, until, _MOST_POINTS)
+        needed = arguments.min_history * (7 if arguments.seasonality == "day_of_week" else 1)
+        return Reach(arguments.bucket, since, until, max(_MOST_POINTS, needed))
     since = at - timedelta(days=MOST_DAYS + 7)
     if isinstance(arguments, RowCountDelta):
         until = bucket_start(at, arguments.bucket) - timedelta(days=arguments.days_back)
