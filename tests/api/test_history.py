@@ -348,6 +348,43 @@ def test_stored_checks_are_judged_again_without_the_target(
     assert one["after"] == one["before"] == "fail"
 
 
+def test_tried_rules_are_judged_by_history_and_leave_none(
+    shop: Shop, call: Callable[..., requests.Response], table: Callable[..., int]
+) -> None:
+    table_id = table("history.sales", volume())
+    shop.sell(10)
+    check = {"table": "history.sales", "mode": "sync"}
+    for _ in range(3):
+        assert call("POST", "/checks", json=check).status_code == 200
+    shop.sell(10)
+    tried = {"rules": [volume(), {**volume(), "name": "other"}]}
+    for _ in range(2):
+        answer = call("POST", f"/tables/{table_id}/dry-run", json=tried)
+        assert answer.status_code == 200, answer.text
+        first, second = answer.json()["results"]
+        assert (first["status"], first["measured"]["history"]) == ("fail", 3)
+        assert second["message"] == "not enough history (0 of 3)"
+    listed = call("GET", f"/tables/{table_id}/measurements", params={"rule": "volume"}).json()
+    assert [one["measured"]["row_count"] for one in listed["items"]] == [10, 10, 10]
+
+
+def test_replay_through_the_api(
+    shop: Shop, call: Callable[..., requests.Response], table: Callable[..., int]
+) -> None:
+    table_id = table("history.sales", volume())
+    check = {"table": "history.sales", "mode": "sync"}
+    for count in (10, 1, 1, 500):
+        shop.sell(count)
+        assert call("POST", "/checks", json=check).status_code == 200
+    tolerant = volume(method="robust", sensitivity=100, min_change_pct=100_000)
+    for body, after in (({"rules": [tolerant]}, "pass"), ({}, "fail")):
+        answer = call("POST", f"/tables/{table_id}/replay", json=body)
+        assert answer.status_code == 200, answer.text
+        newest, *older = answer.json()["items"]
+        assert (newest["before"], newest["after"]) == ("fail", after)
+        assert [one["after"] for one in older] == ["error"] * 3  # nothing but skipped rules
+
+
 @pytest.fixture
 def store(new_database: Callable[[], str]) -> Iterator[Store]:
     store = Store(new_database())
