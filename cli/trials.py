@@ -34,6 +34,8 @@ _COLUMNS = ("rule", "status", "failures", "rows_tested", "message")
 def suggest(service: Service, table: str, connection: str, output: str) -> None:
     """Suggest rules for a table by what is in it now. Nothing is stored.
 
+    As YAML it is a rule file, in which the reason is the description.
+
     \b
     Example: stringx rules suggest flights.planes --output yaml > rules/planes.yaml
     """
@@ -42,7 +44,10 @@ def suggest(service: Service, table: str, connection: str, output: str) -> None:
     if output == "json":
         as_json(items)
     elif output == "yaml":
-        rules = tuple(rule_of(item) for item in items)
+        rules = tuple(
+            rule_of({**item, "description": item.get("description") or item["because"]})
+            for item in items
+        )
         print_yaml([TableRules(connection=connection, table=table, rules=rules)])
     else:
         show(items, ("type", "column", "arguments", "severity", "because"), "table")

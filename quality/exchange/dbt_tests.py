@@ -23,6 +23,8 @@ from quality.rules import Rule
 PACKAGES = ("dbt", "dbt_utils", "dbt_expectations", "stringx")
 _TEMPLATE = re.compile(r"\{[{%#]")
 _PASTED = ("min_value", "max_value", "value", "factor", "sum_total", "tolerance")
+# Tests of dbt_utils whose SQL is read here, so that they are ours under the same name.
+_READ_HERE = ("accepted_range", "relationships_where")
 _OF_OURS = ("owner", "kind", "business_impact", "weight", "dimension")
 _DEFAULT_FAIL_CALC = "count(*)"
 
@@ -58,7 +60,7 @@ def rule_of(node: dict[str, Any], table_text: TableText) -> Carried:
     document |= _settings(node, config, meta, left_out)
     try:
         rule = strictly(Rule, document)
-        return Carried(rule if literal else _folded(rule), left_out)
+        return Carried(rule if literal else _folded(rule, is_named="name" in document), left_out)
     except ValidationError as error:
         raise InvalidInput(str(faults_of(error)[0])) from None
 
@@ -99,11 +101,11 @@ def _translated(
         for key, value in given.items()
         if value is not None and value != []
     }
-    if package in ("dbt_utils", "dbt_expectations"):
+    if package in ("dbt_utils", "dbt_expectations") and name not in _READ_HERE:
         name = f"{package}.{name}"
     document: dict[str, Any] = {"type": name, "arguments": arguments, "where": where}
     if column is not None:
-        document["column"] = sql_predicates.column_name(str(column))
+        document["column"] = str(column)
     return document
 
 
@@ -216,13 +218,12 @@ def _is_generated(node: dict[str, Any]) -> bool:
     """Whether dbt made the test's name, of that of its type, its table and its arguments."""
     metadata = node["test_metadata"]
     type_ = str(metadata["name"])
-    if metadata.get("namespace"):
-        type_ = f"{metadata['namespace']}_{type_}"
-    name = str(node["name"])
-    return name.startswith((f"{type_}_", f"source_{type_}_")) and name != type_
+    package = f"{metadata['namespace']}_" if metadata.get("namespace") else ""
+    starts = (f"{package}{type_}_", f"source_{package}{type_}_", f"{package}source_{type_}_")
+    return str(node["name"]).startswith(starts)
 
 
-def _folded(rule: Rule) -> Rule:
+def _folded(rule: Rule, *, is_named: bool) -> Rule:
     """The rule with names of columns among its arguments as the database's catalogue has them."""
     document = rule.document()
     typed = rule.typed_arguments()
@@ -231,7 +232,10 @@ def _folded(rule: Rule) -> Rule:
         columns |= other.columns
     for path, name in columns.items():
         _put(document["arguments"], path, sql_predicates.column_name(name))
-    document["group_by"] = [sql_predicates.column_name(name) for name in rule.group_by]
+    if rule.column is not None:
+        document["column"] = sql_predicates.column_name(rule.column)
+    if not is_named:
+        del document["name"]  # made of type and column again
     return strictly(Rule, document)
 
 
