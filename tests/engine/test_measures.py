@@ -164,6 +164,20 @@ def test_scope_and_where_narrow_what_is_measured(engine: PlannedEngine, tables: 
     assert groups == {"n_rows": 2, "n_groups": 2, "groups": [["ab", 1], [None, 1]]}
 
 
+def test_there_are_no_samples_of_what_is_not_judged(engine: PlannedEngine, tables: None) -> None:
+    rules = [
+        {"type": "volume_anomaly", "sample_limit": 5, "is_shadow": True},
+        {"type": "group_anomaly", "sample_limit": 5, "arguments": {"group_columns": ["name"]}},
+        {"type": "schema_change", "sample_limit": 5},
+        {"type": "not_null", "column": "n", "sample_limit": 5},
+    ]
+    outcome = engine.run(rule_set("engine.measured_some", *rules), time_limit_s=60)
+    *measured, judged = outcome.results
+    assert [(one.status, one.sample) for one in measured] == [("skipped", None)] * 3
+    assert measured[0].is_shadow
+    assert judged.sample is not None
+
+
 def test_a_monitor_that_the_type_cannot_have_is_an_error_of_the_rule(
     engine: PlannedEngine, tables: None
 ) -> None:
