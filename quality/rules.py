@@ -129,6 +129,7 @@ class Rule(BaseModel):
         entry = RULE_TYPES.get(info.data.get("type", ""))
         is_whole = entry is not None and (
             entry.category in ("M", "S", "H")
+            or entry.tested == "none"
             or (entry.category == "X" and entry.name not in _OF_ROWS_BESIDE_A_TABLE)
         )
         if entry is not None and value and is_whole:

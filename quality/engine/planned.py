@@ -134,7 +134,7 @@ class PlannedEngine:
         conditions = scope_conditions(scope)
         tests = entry.plan.narrowed(conditions)
         with open_snapshot(pool, self._settings, deadline, Cancellation(), []) as opened:
-            subject = tests[0].subject
+            subject = entry.plan.subject
             facts = prepared.facts.get(subject.relation) if subject else None
             if subject is not None and facts is not None:
                 refuse_unknown_columns(scope, subject.relation, facts)

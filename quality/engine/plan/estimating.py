@@ -50,11 +50,11 @@ def estimated(
         if answer.failed:
             raise EngineError(f"there is no estimate: {answer.message}")
         plans.append(json.loads(answer.rows[0][0] or "[]")[0]["Plan"])
-    whole, *others_plans = plans
+    whole, *asked = plans
     return Estimate(
         rows=float(whole["Plan Rows"]),
-        bytes=_bytes(others_plans, snapshot),
-        cost=round(sum(float(plan["Total Cost"]) for plan in others_plans), 2),
+        bytes=_bytes(asked, snapshot),
+        cost=round(sum(float(plan["Total Cost"]) for plan in asked), 2),
     )
 
 

@@ -88,12 +88,8 @@ def identifiers(columns: Sequence[str]) -> list[str]:
 
 def shared_query(members: Sequence[Member], most: int) -> GroupedQuery:
     """For tests of one relation with the same groups, on rows or aggregates."""
-    subjects = [_subject(member.planned) for member in members]
-    common = tuple(
-        condition
-        for condition in subjects[0].conditions
-        if all(condition in subject.conditions for subject in subjects)
-    )
+    subjects = [one for member in members for one in _subjects(member.planned)]
+    common = _common(subjects)
     expressions = _Expressions(common)
     numbers = [_numbers(member.planned, expressions) for member in members]
     keys = identifiers(members[0].rule.group_by)
@@ -120,33 +116,37 @@ def keyed_query(member: Member, most: int) -> GroupedQuery:
     selected = [f"{key} as k{place}" for place, key in enumerate(groups)]
     selected += [f"{key} as q{place}" for place, key in enumerate(own)]
     positions = ", ".join(str(place + 1) for place in range(len(selected)))
+    whole, subject = _subjects(member.planned)
+    expressions = _Expressions(_common([whole, subject]))
     tested = "*" if member.planned.tested is None else member.planned.tested
-    counts = ["count(*) as n", f"count({tested}) as t"]
+    present = expressions.filtered("count(*)", whole)
+    counted = expressions.filtered(f"count({tested})", whole)
     if isinstance(shape, Values):
-        counts.append(f"count(*) filter (where {shape.predicate}) as f")
-        fails = "f > 0"
+        failing = expressions.filtered("count(*)", subject, shape.predicate)
+        fails = f"{failing} > 0"
     else:
-        counts.append("count(*) as f")
-        fails = "n > 1" if shape.with_nulls else "n > 1 and q0 is not null"
-    conditions = conjunction(shape.subject.conditions)
-    where = f" where {conditions}" if conditions else ""
+        failing = expressions.filtered("count(*)", subject)
+        fails = f"{failing} > 1" if shape.with_nulls else f"{failing} > 1 and q0 is not null"
+    counts = [f"{text} as {name}" for text, name in expressions.known.items()]
+    where = f" where {conjunction(expressions.common)}" if expressions.common else ""
     keys = (
         f"select {', '.join([*selected, *counts])}"
-        f" from {shape.subject.relation.sql}{where} group by {positions}"
+        f" from {subject.relation.sql}{where} group by {positions}"
     )
     names = ", ".join(f"k{place}" for place in range(len(groups)))
     inner = (
-        f"select {names}, sum(n)::bigint as a0, count(*) filter (where {fails}) as a1,"
-        f" coalesce(sum(f) filter (where {fails}), 0)::bigint as a2, sum(t)::bigint as a3"
+        f"select {names}, sum({present})::bigint as b0, count(*) filter (where {fails}) as b1,"
+        f" coalesce(sum({failing}) filter (where {fails}), 0)::bigint as b2,"
+        f" sum({counted})::bigint as b3"
         f" from ({keys}) keys group by {names}"
     )
-    return _ranked(inner, [(member, _Numbers("a0", "a1", "a3", "a2"))], most)
+    return _ranked(inner, [(member, _Numbers("b0", "b1", "b3", "b2"))], most)
 
 
 def values_query(member: Member, most: int) -> str:
     """The largest groups of a test that is to be asked group by group: their values as texts, how
     many rows it tests in each, and how many groups there are."""
-    planned, subject = member.planned, _subject(member.planned)
+    planned, (subject, _) = member.planned, _subjects(member.planned)
     keys = identifiers(member.rule.group_by)
     texts = ", ".join(f"{key}::text" for key in keys)
     tested = "*" if planned.tested is None else planned.tested
@@ -218,10 +218,10 @@ def _level(rule: Rule, names: _Numbers) -> str:
 
 
 def _numbers(planned: PlannedTest, expressions: _Expressions) -> _Numbers:
-    shape, subject = planned.shape, _subject(planned)
-    present = expressions.filtered("count(*)", subject)
+    shape, (whole, subject) = planned.shape, _subjects(planned)
+    present = expressions.filtered("count(*)", whole)
     value = "count(*)" if planned.tested is None else f"count({planned.tested})"
-    tested = expressions.filtered(value, subject)
+    tested = expressions.filtered(value, whole)
     if isinstance(shape, Aggregate):
         measures = {name: expressions.filtered(call, subject) for name, call in shape.measures}
         fails = f"coalesce(({render(shape.condition, measures)})::int, 0)"
@@ -243,8 +243,17 @@ def orphan(shape: Orphans) -> str:
     )
 
 
-def _subject(planned: PlannedTest) -> Subject:
+def _subjects(planned: PlannedTest) -> tuple[Subject, Subject]:
+    """The rows that the rule is about, and those of them among which its test looks."""
     subject = planned.shape.subject if planned.shape is not None else planned.subject
     if subject is None:
         raise ValueError("a test without a subject has no groups")
-    return subject
+    return planned.subject or subject, subject
+
+
+def _common(subjects: Sequence[Subject]) -> tuple[str, ...]:
+    return tuple(
+        condition
+        for condition in subjects[0].conditions
+        if all(condition in subject.conditions for subject in subjects)
+    )

@@ -52,8 +52,10 @@ def samples(
     """Samples of the tests that warn or fail, as far as there are any in the time there is."""
     places = [
         place
-        for place, finding in found.items()
-        if finding.status in ("warn", "fail") and _limit(rules[place], finding, settings) > 0
+        for place, rule in enumerate(rules)
+        if place in found
+        and found[place].status in ("warn", "fail")
+        and _limit(rule, found[place], settings) > 0
     ]
     if not places:
         return {}
