@@ -22,6 +22,9 @@ from quality.rules import Rule
 
 _SIMPLE = re.compile(r"[a-z_][a-z0-9_]*")
 _TEMPLATE = re.compile(r"\{[{%#]")
+# What dbt calls where an argument is nothing else (`ref('x')` among values, say).
+_CALL = re.compile(r"\s*(?:env_var|ref|var|source|doc)\s*\(.+\)\s*", re.DOTALL)
+_QUOTED = ("accepted_values", "not_accepted_values")
 # Words of PostgreSQL's grammar that are no names without quotes (SQL Key Words, "reserved").
 _WORDS = """
 all analyse analyze and any array as asc asymmetric authorization binary both case cast check
@@ -183,22 +186,24 @@ def _is_plain(rule: Rule) -> bool:
         return False
     if rule.column is not None and _column_text(rule.column) is None:
         return False
-    values = rule.arguments.get("values")
-    if isinstance(values, list) and len({isinstance(value, str) for value in values}) > 1:
+    values = rule.arguments["values"] if rule.type in _QUOTED else ()
+    if len({isinstance(value, str) for value in values}) > 1:
         return False
     if any(_TEMPLATE.search(predicate.column) for predicate in rule.where):
         return False
-    texts = [*_texts(rule.arguments), sql_predicates.written(rule.where)]
-    return not any(_TEMPLATE.search(text) for text in texts)
+    where = sql_predicates.written(rule.where)
+    if "\\" in where:  # dbt reads its escapes
+        return False
+    texts = [*_texts(rule.arguments), where]
+    return not any(_TEMPLATE.search(text) or _CALL.fullmatch(text) for text in texts)
 
 
 def _plain_arguments(rule: Rule, sources: _Sources) -> dict[str, Any]:
     arguments = dict(rule.arguments)
     for name in rule.typed_arguments().tables_by_path():
         arguments[name] = sources.call(TableName.parse(arguments[name]))
-    values = arguments.get("values")
-    if isinstance(values, list) and not any(isinstance(value, str) for value in values):
-        arguments["quote"] = False
+    if rule.type in _QUOTED:
+        arguments["quote"] = any(isinstance(value, str) for value in arguments["values"])
     return arguments
 
 

@@ -95,7 +95,8 @@ def _translated(
         where += _conditions(key, given.pop(key, None))
     if "to_condition" in given:
         given["to_where"] = _conditions("to_condition", given.pop("to_condition"))
-    _read_values(given, package)
+    if package != "stringx" or name in ("accepted_values", "not_accepted_values"):
+        _read_values(given, package)
     arguments = {
         key: _argument(key, value, package, node, table_text)
         for key, value in given.items()

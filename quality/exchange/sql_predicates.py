@@ -16,9 +16,9 @@ from quality.predicates import Predicate
 
 _TOKEN = re.compile(
     r"""\s*(?:
-        (?P<name>"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*)
+        (?P<text>[eE]'(?:[^'\\]|''|\\\\)*'|'(?:[^'\\]|'')*')
+      | (?P<name>"(?:[^"]|"")+"|[A-Za-z_][A-Za-z0-9_$]*)
       | (?P<number>-?\d+(?:\.\d+)?(?![\w.]))
-      | (?P<text>'(?:[^'\\]|'')*')
       | (?P<sign><>|!=|<=|>=|[=<>(),+-])
     )""",
     re.VERBOSE,
@@ -95,7 +95,7 @@ class _Reader:
         if kind == "number":
             return float(text) if "." in text else int(text)
         if kind == "text":
-            return {"literal": text[1:-1].replace("''", "'")}
+            return {"literal": _text_of(text)}
         word = text.lower()
         if word in ("true", "false"):
             return word == "true"
@@ -157,6 +157,13 @@ class _Reader:
     def _expect_word(self, word: str) -> None:
         if not self._take_word(word):
             raise _unread(self._next()[1])
+
+
+def _text_of(sql: str) -> str:
+    """What a text in quotes says; in the form E'' only a backslash is escaped (see `_TOKEN`)."""
+    if sql[0] in "eE":
+        return sql[2:-1].replace("''", "'").replace("\\\\", "\\")
+    return sql[1:-1].replace("''", "'")
 
 
 def column_name(text: str) -> str:

@@ -52,7 +52,7 @@ def run(
 def no_tables(live_api: LiveApi) -> Iterator[None]:
     """Each test begins with a connection and no table."""
     base = live_api.api("")
-    requests.put(f"{base}/connections/demo", json={}, timeout=10).raise_for_status()
+    requests.put(f"{base}/connections/demo", json={}, timeout=60).raise_for_status()
     yield
-    for table in requests.get(f"{base}/tables?limit=500", timeout=10).json()["items"]:
-        requests.delete(f"{base}/tables/{table['id']}", timeout=10).raise_for_status()
+    for table in requests.get(f"{base}/tables?limit=500", timeout=60).json()["items"]:
+        requests.delete(f"{base}/tables/{table['id']}", timeout=60).raise_for_status()

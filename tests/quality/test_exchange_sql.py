@@ -25,6 +25,7 @@ def written(found: list[dict[str, Any]]) -> str:
     ("sql", "predicates"),
     [
         ("a = 1", [{"column": "a", "op": "=", "value": 1}]),
+        ("a = E'x\\\\y'", [{"column": "a", "op": "=", "value": "x\\y"}]),
         ("A<>-1.5", [{"column": "a", "op": "!=", "value": -1.5}]),
         ("\"A\" >= 'x''y'", [{"column": "A", "op": ">=", "value": "x'y"}]),
         ("(a = true) AND (b is not null)", None),
