@@ -20,11 +20,25 @@ from quality.checks import CheckOutcome, RuleResult
 
 _RESULTS: TypeAdapter[tuple[RuleResult, ...]] = TypeAdapter(tuple[RuleResult, ...])
 
+_EXTRAS = """
+    ), sampled as (
+        insert into rule_sample (check_id, position, rule, columns, rows, sql, is_capped)
+        select i.id, s.position, s.rule, s.columns, s.rows, s.sql, s.is_capped
+        from jsonb_to_recordset(cast(:samples as jsonb)) as s (place integer, position integer,
+            rule text, columns jsonb, rows jsonb, sql text, is_capped boolean)
+        join fresh i on i.place = s.place
+    ), kept as (
+        insert into measurement (table_id, check_id, rule, definition_hash, scope_hash, at,
+            measured)
+        select i.table_id, i.id, m.rule, m.definition_hash, m.scope_hash, m.at, m.measured
+        from jsonb_to_recordset(cast(:measurements as jsonb)) as m (place integer, rule text,
+            definition_hash text, scope_hash text, at timestamptz, measured jsonb)
+        join fresh i on i.place = m.place where i.table_id is not null
+"""
 # One statement is one transaction and one round trip. A row that another transaction changed while
 # we waited for its lock is seen by `held` as it is then, so nothing is finished twice; and so does
 # `tables`, so that of each change of a verdict it is known what it was before.
-_STORE = text(
-    """
+_WHOLE = """
     with item as materialized (
         select * from jsonb_to_recordset(cast(:items as jsonb)) as i (place integer, id text,
             fence integer, status text, rule_set_hash text, started_at timestamptz,
@@ -61,20 +75,7 @@ _STORE = text(
             with ordinality as r (rule, type, column_name, dimension, kind, severity, status,
             failures, failing_rows, rows_tested, rows_estimated, measured, path, proof,
             duration_ms, message, sql, groups, groups_left_out, is_shadow, weight, place)
-    ), sampled as (
-        insert into rule_sample (check_id, position, rule, columns, rows, sql, is_capped)
-        select i.id, s.position, s.rule, s.columns, s.rows, s.sql, s.is_capped
-        from jsonb_to_recordset(cast(:samples as jsonb)) as s (place integer, position integer,
-            rule text, columns jsonb, rows jsonb, sql text, is_capped boolean)
-        join fresh i on i.place = s.place
-    ), kept as (
-        insert into measurement (table_id, check_id, rule, definition_hash, scope_hash, at,
-            measured)
-        select i.table_id, i.id, m.rule, m.definition_hash, m.scope_hash, m.at, m.measured
-        from jsonb_to_recordset(cast(:measurements as jsonb)) as m (place integer, rule text,
-            definition_hash text, scope_hash text, at timestamptz, measured jsonb)
-        join fresh i on i.place = m.place where i.table_id is not null
-    ), newest as materialized (
+    {extras}), newest as materialized (
         -- A check of some rules or some rows says nothing about the table as a whole.
         select distinct on (table_id) * from fresh
         where table_id is not null and not is_narrowed
@@ -102,8 +103,10 @@ _STORE = text(
         from tables join newest on newest.table_id = tables.id where t.id = tables.id
     )
     select id, state, fence, source from held
-    """
-)
+"""
+# Most batches have no samples and no measurements, and need not pay for the parts that keep them.
+_STORE = text(_WHOLE.format(extras=""))
+_STORE_WITH_EXTRAS = text(_WHOLE.format(extras=_EXTRAS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +143,12 @@ def store(db: Connection, finished: list[Finished]) -> list[Stored]:
         for place, one in given.values()
         for measurement in one.measurements
     ]
-    values = {
-        "items": f"[{items}]",
-        "samples": json.dumps(samples),
-        "measurements": json.dumps(measurements),
-        "ids": list({one.id for one in finished}),
-    }
-    rows = {row.id: row for row in db.execute(_STORE, values)}
+    values: dict[str, Any] = {"items": f"[{items}]", "ids": list({one.id for one in finished})}
+    statement = _STORE
+    if samples or measurements:
+        statement = _STORE_WITH_EXTRAS
+        values |= {"samples": json.dumps(samples), "measurements": json.dumps(measurements)}
+    rows = {row.id: row for row in db.execute(statement, values)}
     answers: list[Stored] = []
     stored: set[str] = set()
     for one in finished:
