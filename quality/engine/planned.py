@@ -186,7 +186,7 @@ class PlannedEngine:
             rule_set.table,
             rule_set.rules,
             is_allowed=self._settings.custom_sql,
-            schemas={name.strip() for name in self._settings.custom_sql_schemas.split(",")},
+            schemas=set(self._settings.custom_sql_schemas.replace(",", " ").split()),
         )
         if faults:
             raise _refused(faults)

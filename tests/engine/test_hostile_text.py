@@ -120,9 +120,7 @@ def test_the_scope_is_taken_literally(engine: PlannedEngine, texts: str) -> None
         assert said(outcome)[0][2] == (1 if text == "\\" else HOSTILE.count("\\")), text
 
 
-def test_names_are_taken_literally_by_rule_types(
-    engine: PlannedEngine, target: Target
-) -> None:
+def test_names_are_taken_literally_by_rule_types(engine: PlannedEngine, target: Target) -> None:
     for name in NAMES:
         table = TableName("engine", f"t {name}")
         parent = TableName("engine", f"p {name}")

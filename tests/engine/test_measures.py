@@ -164,6 +164,22 @@ def test_scope_and_where_narrow_what_is_measured(engine: PlannedEngine, tables: 
     assert groups == {"n_rows": 2, "n_groups": 2, "groups": [["ab", 1], [None, 1]]}
 
 
+@pytest.mark.parametrize("case", CASES[:-1], ids=lambda case: str(case[0]))
+def test_a_scope_that_does_not_fit_ends_a_check_of_nothing_else(
+    engine: PlannedEngine, tables: None, case: tuple[str, str | None, dict[str, Any], Any]
+) -> None:
+    type_, column, arguments, _ = case
+    rules = rule_set(
+        "engine.measured_some", {"type": type_, "column": column, "arguments": arguments}
+    )
+    outcome = engine.run(rules, (where("nowhere", "=", 1),), time_limit_s=60)
+    assert outcome.error_code == "scope_column_not_found"
+    outcome = engine.run(rules, (where("id", "=", "x"),), time_limit_s=60)
+    assert outcome.error_code == "scope_rejected"
+    [result] = engine.run(rules, (where("id", "<", 3),), time_limit_s=60).results
+    assert (result.status, result.rows_tested) == ("skipped", None)
+
+
 def test_there_are_no_samples_of_what_is_not_judged(engine: PlannedEngine, tables: None) -> None:
     rules = [
         {"type": "volume_anomaly", "sample_limit": 5, "is_shadow": True},

@@ -141,7 +141,11 @@ class Execution:
         """
         read = {test.planned.shape.subject.relation for test in shared if test.planned.shape}
         counting = [
-            test for test in counted if test.planned.subject is not None and not test.ready.broken
+            test
+            for test in counted
+            if test.planned.subject is not None
+            and test.planned.counts_rows
+            and not test.ready.broken
         ]
         unproved = [test for test in counting if self._estimate(test) is None]
         read |= {test.planned.subject.relation for test in unproved if test.planned.subject}

@@ -19,7 +19,8 @@ class PlannedTest:
 
     `subject` are the rows it is about, None where nobody knows; `tested` is the column (as SQL)
     whose non-NULL values are counted as tested, None for all rows. A test that `only_measures` is
-    judged elsewhere: its SQL gives one row, of which every column is a measure.
+    judged elsewhere: its SQL gives one row, of which every column is a measure. Where nothing
+    `counts_rows`, nobody wants to know how many there are.
     """
 
     test: CompiledTest
@@ -27,6 +28,7 @@ class PlannedTest:
     subject: Subject | None = None
     tested: str | None = None
     only_measures: bool = False
+    counts_rows: bool = True
 
 
 @dataclass(frozen=True)

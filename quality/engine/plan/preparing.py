@@ -183,9 +183,15 @@ def _planned(rule_set: RuleSet, place: int, test: CompiledTest, marker: str) -> 
     by_values = rule.rule_type.tested == "values" and rule.column is not None
     tested = sql.Identifier(rule.column or "").as_string(None) if by_values else None
     only_measures = rule.rule_type.category == "H"
-    planned = replace(plan_test(test, subject, tested), only_measures=only_measures)
-    # What reads no rows has none to count.
-    return replace(planned, subject=None) if rule.rule_type.tested == "none" else planned
+    counts_rows = rule.rule_type.tested != "none"
+    reads_rows = counts_rows or f'"{marker}"' in test.sql
+    planned = plan_test(test, subject, tested)
+    return replace(
+        planned,
+        subject=planned.subject if reads_rows else None,
+        only_measures=only_measures,
+        counts_rows=counts_rows,
+    )
 
 
 def _regrouped(answers: list[Answer], sizes: list[int]) -> list[list[Answer]]:
