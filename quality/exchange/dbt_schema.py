@@ -96,7 +96,10 @@ def written(connection: str, tables: Iterable[TableRules]) -> tuple[str, Sequenc
             omissions.append(Omission(table.table, "table", "dbt takes its name for a template"))
             continue
         entry = sources.table(name)
-        if table.description and not _TEMPLATE.search(table.description):
+        if _TEMPLATE.search(table.description):
+            why = "dbt takes it for a template"
+            omissions.append(Omission(table.table, "table", why, "description"))
+        elif table.description:
             entry["description"] = table.description
         if table.owner is not None:
             entry["config"] = {"meta": {"owner": table.owner}}
@@ -124,7 +127,9 @@ def _add(
             omissions.append(Omission(str(table), rule.name, why, name))
     config = _config(rule)
     test: dict[str, Any] = {"name": rule.name, "config": config}
-    if rule.description and not _TEMPLATE.search(rule.description):
+    if _TEMPLATE.search(rule.description):  # dbt renders a test's own description
+        config.setdefault("meta", {})["description"] = rule.description
+    elif rule.description:
         test["description"] = rule.description
     if _is_plain(rule):
         arguments = _plain_arguments(rule, sources)

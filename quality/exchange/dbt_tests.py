@@ -25,7 +25,7 @@ _TEMPLATE = re.compile(r"\{[{%#]")
 _PASTED = ("min_value", "max_value", "value", "factor", "sum_total", "tolerance")
 # Tests of dbt_utils whose SQL is read here, so that they are ours under the same name.
 _READ_HERE = ("accepted_range", "relationships_where")
-_OF_OURS = ("owner", "kind", "business_impact", "weight", "dimension")
+_OF_OURS = ("owner", "kind", "business_impact", "weight", "dimension", "description")
 _DEFAULT_FAIL_CALC = "count(*)"
 
 TableText = Callable[[dict[str, Any], str], str | None]
