@@ -72,7 +72,6 @@ RULES: tuple[RuleText, ...] = (
     rule("recency", "seen", datepart="month", interval=2),
     rule("recency", "low", datepart="month", interval=2),
     rule("not_null", "not_there"),
-    *(case.rule for case in CASES),
 )
 SETTINGS: tuple[dict[str, Any], ...] = (
     {"severity": "warn"},
@@ -137,6 +136,7 @@ def _checks() -> Iterator[Check]:
         yield _check(f"scoped_{number}", "ruled.dirty", rules, scope)
     yield _check("bound_scoped", "ruled.bound", RULES[1::2], SCOPES[0])
     yield _check("bound_narrowed", "ruled.bound", narrowed[::2])
+    yield from _of_every_type([case.rule for case in CASES])
     yield _check("types_dirty", "tables.dirty", list(_of_types()))
     yield _check("types_clean", "tables.clean", list(_of_types())[1::3])
     yield _check("quoted", '"Odd.Schema"."t""q"', [rule("not_null", 'c"q'), rule("unique", "c'q")])
@@ -151,6 +151,15 @@ def _checks() -> Iterator[Check]:
     yield _check("hidden", "guarded.columns", [*hidden, *more])
     yield _check("refused", "guarded.refused", [rule("not_null", "id"), rule("unique", "id")])
     yield _check("no_table", "ruled.not_there", [rule("not_null", "id"), rule("unique", "id")])
+
+
+def _of_every_type(rules: Sequence[RuleText]) -> Iterator[Check]:
+    """What `test_rule_types` tries on whole tables, narrowed and on other relations, in parts."""
+    narrowed = [{**text, "where": WHERES[n % len(WHERES)]} for n, text in enumerate(rules)]
+    yield _check("every_type_narrowed", "ruled.dirty", narrowed[::2])
+    yield _check("every_type_scoped", "ruled.dirty", rules[1::2], SCOPES[0])
+    for number, table in enumerate(OTHERS):
+        yield _check(f"every_type_{table}", f"ruled.{table}", rules[number :: len(OTHERS)])
 
 
 def _of_types() -> Iterator[RuleText]:
