@@ -148,7 +148,8 @@ def _of_values(column: ColumnProfile, profile: TableProfile) -> Iterator[Found]:
 
 
 def _of_times(column: ColumnProfile, now: datetime) -> Iterator[Found]:
-    """The newest value is of today or nearly so: it should go on like that."""
+    """The newest value is of today or nearly so: it should go on like that. Other clocks and zones
+    may be some hours ahead."""
     if column.kind not in ("date", "timestamp") or column.high is None:
         return
     try:
@@ -157,7 +158,7 @@ def _of_times(column: ColumnProfile, now: datetime) -> Iterator[Found]:
         return
     newest = newest if newest.tzinfo else newest.replace(tzinfo=UTC)
     age_days = (now - newest).total_seconds() / 86_400
-    days = next((days for days in _RECENT_DAYS if 0 <= 2 * age_days <= days), None)
+    days = next((days for days in _RECENT_DAYS if -1 <= 2 * age_days <= days), None)
     if days is not None:
         rule = {"type": "recency", "column": column.name, "severity": "warn"}
         arguments = {"datepart": "day", "interval": days}

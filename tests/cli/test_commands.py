@@ -105,6 +105,7 @@ def test_a_token_is_needed_sent_and_never_shown(
 
 def test_lists_are_whole(run: Run, live_api: LiveApi) -> None:
     run("tables", "add", "shop.orders")
+    before = run("results", "list", "--table", "shop.orders", "--all", "-o", "json").json
     rules = [{"name": f"r{number}", "type": "not_null", "column": "id"} for number in range(200)]
     [table] = run("tables", "list", "-o", "json").json
     url = live_api.api(f"/tables/{table['id']}/rules")
@@ -113,7 +114,7 @@ def test_lists_are_whole(run: Run, live_api: LiveApi) -> None:
         assert run("check", "run", "shop.orders").code == 0
     assert len(run("rules", "list", "shop.orders", "-o", "json").json) == 200
     listed = run("results", "list", "--table", "shop.orders", "--all", "-o", "csv")
-    assert len(list(csv.DictReader(io.StringIO(listed.out)))) == 600
+    assert len(list(csv.DictReader(io.StringIO(listed.out)))) - len(before) == 600
     assert len(run("results", "list", "--limit", "501", "-o", "json").json) == 501
     assert len(run("results", "list", "-o", "json").json) == 100
     assert run("results", "list", "--rule", "r7", "--since", "1h", "-o", "json").json[2]

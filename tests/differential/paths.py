@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,12 @@ OF_TYPE: dict[str, tuple[str, ...]] = {
 }
 
 
-def ways(entry: RuleType) -> tuple[str, ...]:
+def ways(entry: RuleType, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     """By which ways a rule of the catalogue is judged where no constraint proves it. What is no
     condition on a row and no plain aggregate is left to the database, as dbt writes it."""
+    compares_spellings = entry.name == "consistent_casing" and arguments.get("case") is None
+    if arguments.get("case_insensitive") or compares_spellings:
+        return ("dbt_sql",)
     if entry.name in OF_TYPE:
         return OF_TYPE[entry.name]
     return ("scan",) if entry.category in ("R", "A") else ("dbt_sql",)

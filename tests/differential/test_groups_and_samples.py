@@ -13,6 +13,7 @@ from quality.names import TableName
 from quality.predicates import Predicate
 from quality.rules import Rule, RuleSet
 from tests.differential.engine_side import EngineSide
+from tests.differential.rule_types import CASES
 from tests.differential.rules import RULES
 
 TABLES = ("dirty", "nulls", "parted")
@@ -22,7 +23,7 @@ GROUPINGS = [("dirty", "kind"), ("dirty", "flag"), ("parted", "other"), ("nulls"
 def rule_set(table: str, **fields: Any) -> RuleSet:
     """Rules of all types that take these fields."""
     taken = []
-    for number, text in enumerate(RULES):
+    for number, text in enumerate([*RULES, *(case.rule for case in CASES)]):
         try:
             rule = Rule.model_validate({"name": f"r{number}", **text, **fields})
         except ValidationError:

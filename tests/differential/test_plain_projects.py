@@ -65,7 +65,7 @@ def test_built_in_tests_are_judged_by_the_way_that_is_meant_for_them(
         for meant in [
             ("constraint",)
             if cases_proofs.is_proved(pair.case)
-            else ways(RULE_TYPES[pair.case.test])
+            else ways(RULE_TYPES[pair.case.test], pair.case.arguments)
         ]
         if path not in meant
     ]

@@ -75,7 +75,7 @@ def test_rules_get_the_verdicts_of_dbt(
     unmeant = []
     for rule, found in zip(check.rule_set.rules, outcomes["again"].results, strict=True):
         paths.count(f"rule {rule.type}", found.status, found.path)
-        meant = (*ways(rule.rule_type), "constraint")
+        meant = (*ways(rule.rule_type, rule.arguments), "constraint")
         if found.status in JUDGED and found.path not in meant and rule.column not in LEFT_ALONE:
             unmeant.append(f"{rule.type} {rule.column} {rule.arguments}: {found.path}")
     assert not unmeant, "\n".join(unmeant)

@@ -28,7 +28,7 @@ def test_api_documentation_shows_every_operation(service: Service, page: Page) -
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2]))
     page.goto(f"{service.api}/docs/")
-    expect(page.get_by_text("/api/v1/checks/{check_id}")).to_be_visible()
+    expect(page.get_by_role("link", name="/api/v1/checks/{check_id}", exact=True)).to_be_visible()
     document = requests.get(f"{service.api}/openapi.json", timeout=10).json()
     operations = sum(len(path) for path in document["paths"].values())
     expect(page.locator(".opblock")).to_have_count(operations)

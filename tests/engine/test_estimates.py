@@ -15,8 +15,6 @@ from quality.profiles import Reference
 from quality.suggestions import suggest
 from tests.engine.conftest import Target, rule_set, where
 
-NOW = datetime.now(UTC)
-
 
 @pytest.fixture(scope="module")
 def orders(target: Target) -> str:
@@ -90,7 +88,7 @@ def test_look_at_a_large_table_is_bounded(
 
 
 def test_suggestions_are_rules_that_the_table_keeps(engine: PlannedEngine, orders: str) -> None:
-    suggested = suggest(engine.explore("demo", TableName.parse(orders)), NOW)
+    suggested = suggest(engine.explore("demo", TableName.parse(orders)), datetime.now(UTC))
     documents: list[dict[str, Any]] = [one.rule.document() for one in suggested]
     by_name = {one.rule.name: one for one in suggested}
     assert by_name["unique_id"].rule.severity == "error"
@@ -109,6 +107,6 @@ def test_empty_table_and_no_table(engine: PlannedEngine, target: Target) -> None
     target.execute("create table engine.void (id integer not null, t text)")
     found = engine.explore("demo", TableName("engine", "void"))
     assert (found.rows, found.looked_at, found.is_whole) == (0, 0, True)
-    assert [one.rule.type for one in suggest(found, NOW)] == ["not_null"]
+    assert [one.rule.type for one in suggest(found, datetime.now(UTC))] == ["not_null"]
     with pytest.raises(NotFound, match="no table"):
         engine.explore("demo", TableName("engine", "nowhere"))

@@ -183,11 +183,12 @@ def test_sample_that_cannot_be_taken_changes_nothing(
     new_engine: Callable[..., PlannedEngine], target: Target, people: str
 ) -> None:
     target.execute(
-        "create table engine.slow as select i as id, 'x'::text as v from generate_series(1, 20) i",
+        "create table engine.sampled_slowly as"
+        " select i as id, 'x'::text as v from generate_series(1, 20) i",
         "create function engine.slowly(v text) returns text language plpgsql stable as"
         " $$begin perform pg_sleep(0.5); return v; end$$",
         "create view engine.slow_view as select id, null::text as v, engine.slowly(v) as w"
-        " from engine.slow",
+        " from engine.sampled_slowly",
     )
     rules = rule_set(
         "engine.slow_view",
