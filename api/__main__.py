@@ -12,21 +12,25 @@ from typing import Any
 from flask import Flask
 from sqlalchemy.exc import OperationalError
 
+from api import audit
+from api.access import Access
 from api.app import create_app
 from api.checking import Checking
 from api.drafts import Drafts
 from api.metrics import Metrics, StoreCollector
 from api.relay import Relay
 from api.retention import Retention
+from api.schedule import Scheduler
 from api.server import Server
 from api.services import Services
-from api.store import outbox, results
+from api.store import access, outbox, results
 from api.store.database import migrate, open_database
 from api.store.rule_sets import RuleSets
+from quality.access import Token
 from quality.engine import EngineSettings, open_engine
 from quality.errors import ConfigurationError, StringXError
 from quality.logs import configure, get_logger
-from quality.settings import LOOPBACK, ApiSettings, KafkaSettings, load
+from quality.settings import ApiSettings, KafkaSettings, load
 
 log = get_logger(__name__)
 
@@ -41,11 +45,6 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings, kafka = load(ApiSettings), load(KafkaSettings)
         configure("stringx-api", level=settings.log_level)
-        if settings.api_token is None and settings.api_host not in LOOPBACK and command == "serve":
-            raise ConfigurationError(
-                f"STRINGX_API_TOKEN is not set: without it the API serves this machine alone "
-                f"(STRINGX_API_HOST is {settings.api_host}); set a token of 16 characters or more"
-            )
         if settings.api_token is not None and len(settings.api_token.get_secret_value()) < 16:
             raise ConfigurationError("STRINGX_API_TOKEN has fewer than 16 characters")
         database, statements = open_database(settings)
@@ -53,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
         if command == "migrate":
             log.info("migrated")
             return 0
+        if settings.api_token is None and not settings.is_loopback:
+            _print_first_token(database, settings)
         Server(settings, lambda: _open(settings, kafka, database, statements)).run()
     except StringXError as error:
         print(f"stringx: {error}", file=sys.stderr)
@@ -77,6 +78,36 @@ def _migrate_patiently(database: Any) -> None:
             log.warning("database_not_ready", reason=reason, retry_in_s=pause)
             time.sleep(pause)
             pause = min(pause * 2, 10.0)
+
+
+def _print_first_token(database: Any, settings: ApiSettings) -> None:
+    """Make the first token of an API that others than this machine can reach, and print it.
+
+    It serves them only with a token, so that nobody gets in before the operator: that is why it may
+    start without STRINGX_API_TOKEN. The token is printed once, in the start that made it; who has
+    lost it sets STRINGX_API_TOKEN and makes another.
+    """
+    token = Token.new()
+    with database.begin() as db:
+        is_first = access.add_first(
+            db,
+            token,
+            name="first",
+            holder="admin",
+            scopes=["admin"],
+            tables=None,
+            expires_in_days=settings.token_days,
+            created_by=audit.SERVICE,
+        )
+        if is_first:
+            audit.record(db, "token.created", f"token {token.id}", {"after": {"name": "first"}})
+    if is_first:
+        print(
+            f"stringx: STRINGX_API_TOKEN is not set; the first admin token, shown this once and "
+            f"good for {settings.token_days} days: {token.text}",
+            file=sys.stderr,
+            flush=True,
+        )
 
 
 def _open(
@@ -108,19 +139,24 @@ def _open(
             return outbox.pending(db)
 
     metrics.registry.register(StoreCollector(verdicts, pending))
+    known = Access(statements, settings)
     relay = Relay(database, settings, kafka, checking.requeue_overdue)
     if kafka.bootstrap_servers:
         relay.start()
     retention.start()
+    known.start()
 
     def close() -> None:
+        scheduler.stop()
         retention.stop()
+        known.stop()
         if kafka.bootstrap_servers:
             relay.stop()
         engine.close()
         database.dispose()
 
-    return create_app(Services(settings, database, engine, metrics, checking, drafts)), close
+    services = Services(settings, database, engine, metrics, checking, drafts, known)
+    return create_app(services), close
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from flask import request
 from pydantic import AwareDatetime, BeforeValidator, Field
 
 from api import views
+from api.access import author
 from api.operations import Answer, Operations, PageQuery
 from api.services import services
 from api.store import results, samples
@@ -52,7 +53,7 @@ class CheckQuery(PageQuery):
     connection: ConnectionName | None = None
     state: CheckState | None = None
     status: CheckStatus | None = None
-    source: Literal["http", "kafka"] | None = None
+    source: Literal["http", "kafka", "schedule"] | None = None
     since: Moment | None = None
     until: Moment | None = None
 
@@ -77,12 +78,15 @@ class ResultQuery(PageQuery):
     answers={200: views.CheckView, 202: views.CheckView},
     problems=(404, 409),
     headers={IDEMPOTENCY_KEY: r"^[A-Za-z0-9._:-]{8,128}$"},
+    scope="trigger",
 )
 def create_check(body: CheckBody) -> Answer:
     """Check a table: now (sync), or by Kafka (async). The same id again gives the stored answer."""
     asked = CheckRequest.model_validate(
         body.model_dump(exclude={"mode"}, exclude_unset=True, mode="python")
     )
+    if asked.requested_by is None and (holder := author()) is not None:
+        asked = asked.model_copy(update={"requested_by": holder})
     wanted = Request(_check_id(asked), asked, _traceparent())
     checking = services().checking
     check = checking.perform(wanted) if body.mode == "sync" else checking.trigger(wanted)
