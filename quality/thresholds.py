@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
@@ -58,6 +59,7 @@ class Limit:
         return f"{self.operator} {digits}%"
 
 
+@lru_cache(maxsize=4096)
 def limit_of(text: str) -> Limit:
     """`> 10`, `>= 2.5%`; ValueError says what may stand there."""
     match = _THRESHOLD.fullmatch(text)

@@ -10,6 +10,7 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from quality.engine.plan.compiled import CompiledTest
@@ -68,10 +69,18 @@ def decided(test: CompiledTest, count: int, should_warn: bool, should_error: boo
 
 
 def _holds(threshold: str, count: int) -> bool:
+    return _reader(threshold)(count)
+
+
+@lru_cache(maxsize=4096)
+def _reader(threshold: str) -> Callable[[int], bool]:
+    """Read once: there are few thresholds, and each result asks two."""
     between = _BETWEEN.fullmatch(threshold)
     if between is not None:
-        return int(between[1]) <= count <= int(between[2])
+        low, high = int(between[1]), int(between[2])
+        return lambda count: low <= count <= high
     match = _THRESHOLD.fullmatch(threshold)
     if match is None:
         raise ValueError(f"not a simple threshold: {threshold}")
-    return _OPERATORS[match[1]](count, int(match[2]))
+    compare, number = _OPERATORS[match[1]], int(match[2])
+    return lambda count: compare(count, number)
