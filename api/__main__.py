@@ -145,6 +145,8 @@ def _open(
         relay.start()
     retention.start()
     known.start()
+    scheduler = Scheduler(database)
+    scheduler.start()
 
     def close() -> None:
         scheduler.stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
+import re
 import time
 from datetime import datetime
 from typing import Any
@@ -12,16 +12,22 @@ from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
 
 from api import problems
+from api.access import forbidden
+from api.limits import Buckets
 from api.openapi import openapi
 from api.routes import GROUPS, operation
 from api.services import Services, attach
 from quality.errors import MalformedDocument
+from quality.identity import new_id
 from quality.logs import get_logger, unbind_correlation
 from quality.settings import LOOPBACK
 
 log = get_logger(__name__)
 
 _OPEN = ("/health/", "/docs/", "/openapi.json")
+_DEFAULT_SCOPE = "read"  # of the metrics, and the way to the documentation
+_WORKER = "results"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -40,8 +46,8 @@ def create_app(services: Services) -> Flask:
     app.register_blueprint(operation.blueprint)
     app.extensions["stringx_openapi"] = openapi(GROUPS)
     problems.register(app)
-    _guard(app, services)
     _observe(app, services)
+    _guard(app, services)
     return app
 
 
@@ -58,24 +64,33 @@ class _Json(DefaultJSONProvider):
 
 
 def _guard(app: Flask, services: Services) -> None:
-    """Who may come in: the token's holder or, without a token, this machine alone."""
-    token = services.settings.api_token
-    expected = None if token is None else token.get_secret_value().encode()
+    """Who may come in, and do what: the operation's scope has to be among those of the caller."""
+    buckets = Buckets(services.settings.rate_per_minute, services.settings.rate_burst)
 
     @app.before_request
     def authenticate() -> None:
-        if expected is None:
+        access = services.access
+        if access.is_open and urlsplit(f"//{request.host}").hostname not in LOOPBACK:
             # A page on the web can make a browser call a loopback address by a name of its own.
-            if urlsplit(f"//{request.host}").hostname not in LOOPBACK:
-                raise MalformedDocument(
-                    "the Host header must name this machine (127.0.0.1 or localhost)", code="host"
-                )
-            return
+            raise MalformedDocument(
+                "the Host header must name this machine (127.0.0.1 or localhost)", code="host"
+            )
         if request.path.startswith(_OPEN):
             return
-        scheme, _, given = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), expected):
-            raise problems.Unauthenticated("send the API token: Authorization: Bearer …")
+        g.caller = caller = access.caller(request.headers.get("Authorization", ""))
+        if not caller.may(_WORKER):  # whose pace is that of its checks
+            g.rate = buckets.take(caller.token_id or caller.name)
+            if not g.rate.is_granted:
+                raise problems.RateLimited(
+                    f"more than {services.settings.rate_per_minute} requests a minute with one "
+                    "token (STRINGX_RATE_PER_MINUTE)",
+                    retry_after_s=g.rate.retry_after_s,
+                )
+        if request.endpoint is not None:
+            view = app.view_functions[request.endpoint]
+            needed = getattr(view, "scope", _DEFAULT_SCOPE)
+            if not caller.may(needed):
+                raise forbidden(needed)
 
 
 def _observe(app: Flask, services: Services) -> None:
@@ -85,6 +100,8 @@ def _observe(app: Flask, services: Services) -> None:
     def start() -> None:
         unbind_correlation()
         g.started = time.perf_counter()
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if _REQUEST_ID.fullmatch(given) else new_id()
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -96,10 +113,16 @@ def _observe(app: Flask, services: Services) -> None:
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers["Content-Security-Policy"] = (
-            _PAGE_POLICY if request.path.startswith("/docs/") else "default-src 'none'"
+            _PAGE_POLICY if request.path.startswith("/docs/") else _DATA_POLICY
         )
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        response.headers["X-Request-Id"] = g.get("request_id", "")
+        if "rate" in g:
+            response.headers.update(g.rate.headers)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 
+_DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}

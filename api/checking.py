@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy import Connection
 from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
+from api import audit
 from api.drafts import busy
 from api.judging import complete
 from api.metrics import Metrics
@@ -70,6 +72,8 @@ class Checking:
                 raise claim.error
             if claim.outcome != "claimed" or claim.rule_set is None:
                 return self.show(request.id)
+            with self.statements.connect() as db:  # the commit of the outcome covers it
+                _record(db, request, "sync", is_awaited=False)
             outcome = self._run(claim.rule_set, claim.scope, limit_s)
             if outcome.error_code == EngineBusy.code:  # it never got its turn: no verdict
                 with self.database.begin() as db:
@@ -102,6 +106,7 @@ class Checking:
                 )
             if checks.receive(db, request, self.rule_sets, "http"):
                 self.enqueue(db, request.message, request.traceparent)
+                _record(db, request, "async")
                 log.info("check_received", table=request.body.table)
         return self.show(request.id)
 
@@ -185,3 +190,10 @@ class Checking:
             log.exception("engine_failed")
             code, message = "engine", "the engine failed; the service's log has the details"
         return failed_outcome(rule_set.hash, code, message, started_at, datetime.now(UTC))
+
+
+def _record(db: Connection, request: Request, mode: str, *, is_awaited: bool = True) -> None:
+    """Requests from Kafka are not recorded one by one: each has its `requested_by`."""
+    table = f"{request.body.connection}/{request.body.table}"
+    detail = {"table": table, "mode": mode}
+    audit.record(db, "check.triggered", f"check {request.id}", detail, is_awaited=is_awaited)

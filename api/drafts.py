@@ -10,8 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
+from sqlalchemy import Connection
 from sqlalchemy import Engine as Database
 
+from api import access, audit
 from api.differences import difference
 from api.judging import foresee
 from api.problems import Forbidden
@@ -58,11 +60,12 @@ class Drafts:
             raise InvalidInput(str(error), code=error.code, faults=faults) from None
 
     def permit(self, rules: Sequence[Rule]) -> None:
-        """Refuse rules with SQL of their author, unless the operator allows them."""
-        if self.settings.custom_sql:
-            return
+        """Refuse rules with SQL of their author, unless the operator and the token allow them."""
         for rule in rules:
-            if has_custom_sql(rule):
+            if not has_custom_sql(rule):
+                continue
+            access.demand("custom_sql")
+            if not self.settings.custom_sql:
                 raise Forbidden(
                     f'rule "{rule.name}" is of type {rule.type}, which takes SQL; the operator has '
                     "to allow that (STRINGX_CUSTOM_SQL=true)",
@@ -135,10 +138,25 @@ class Drafts:
             version = versions.one(db, table_id, number)
         rules = _rules_of(version["rules"])
         self.validate(table_id, rules, [f"rules[{place}]" for place in range(len(rules))])
-        with self.database.begin() as db:
-            versions.sign(db, author, reason or f"version {number} restored")
+        with self.changing(table_id, author, reason or f"version {number} restored") as db:
             items = stored_rules.replace(db, table_id, rules)
             return {"items": items, "rules_version": versions.settle(db, table_id)}
+
+    @contextmanager
+    def changing(
+        self, table_id: int, author: str | None, reason: str | None
+    ) -> Iterator[Connection]:
+        """A transaction that changes the rules of a table: who, why and what is kept with it."""
+        with self.database.begin() as db:
+            versions.sign(db, author or access.author(), reason)
+            before = stored_rules.locked(db, table_id)
+            yield db
+            after = stored_rules.every(db, table_id)
+            written = ([stored_rules.definition(row) for row in rows] for rows in (before, after))
+            if any((changes := difference(*written)).values()):
+                audit.record(
+                    db, "rule_set.changed", f"table {table_id}", {"reason": reason, **changes}
+                )
 
     @contextmanager
     def _slot(self) -> Iterator[None]:

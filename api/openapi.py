@@ -9,6 +9,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.operations import Operation, Operations, Problem
 from quality import __version__
+from quality.access import SCOPES
 
 
 def openapi(groups: list[Operations]) -> dict[str, Any]:
@@ -50,7 +51,14 @@ def openapi(groups: list[Operations]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": definitions,
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "A token of the API. Each operation names the scope that it "
+                    f"needs: {', '.join(SCOPES)}; any token will do for `any`.",
+                }
+            },
         },
     }
 
@@ -98,6 +106,7 @@ def _described(
         "operationId": operation.name,
         "summary": operation.summary,
         "tags": [operation.tag],
+        "security": [{"bearer": [operation.scope]}],
         "parameters": parameters,
         "responses": {
             str(status): _response(model, names) for status, model in operation.answers.items()

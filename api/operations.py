@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
 
+from api import reach
+from quality.access import Scope
 from quality.documents import read_json, read_yaml, strictly
 from quality.errors import InvalidInput, MalformedDocument, invalid_input
 
@@ -85,6 +87,7 @@ class Operation:
     query: type[Query] | None
     takes_yaml: bool
     headers: dict[str, str]
+    scope: str
 
 
 class Operations:
@@ -107,13 +110,18 @@ class Operations:
         query: type[Query] | None = None,
         takes_yaml: bool = False,
         headers: dict[str, str] | None = None,
+        scope: Scope | Literal["any"] | None = None,
+        is_about_tables: bool = True,
     ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
         """Declare the decorated view: it gets path parameters, `body` and `query` as arguments.
 
         The view's docstring is the summary. `problems` are statuses beyond those that follow from
-        the shape of the operation itself.
+        the shape of the operation itself. `scope` is what the caller's token has to allow: `read`
+        for a GET and `write_rules` for all else, if none is named. A token for certain tables may
+        do it for these (see `api.reach`), and freely if it `is_about_tables` not at all.
         """
         path = self._prefix + path
+        needed = scope or ("read" if method == "GET" else "write_rules")
 
         def declare(view: Callable[..., Answer]) -> Callable[..., Answer]:
             def endpoint(**arguments: Any) -> Response:
@@ -121,6 +129,8 @@ class Operations:
                     arguments["query"] = _read_query(query)
                 if body is not None:
                     arguments["body"] = _read_body(body, takes_yaml)
+                if is_about_tables:
+                    reach.keep(arguments)
                 answer = view(**arguments)
                 response = (
                     jsonify(answer.document) if answer.status != 204 else Response(status=204)
@@ -129,6 +139,7 @@ class Operations:
                 response.headers.update(answer.headers)
                 return response
 
+            endpoint.scope = needed  # type: ignore[attr-defined]
             self.blueprint.add_url_rule(path, view.__name__, endpoint, methods=[method])
             self.found.append(
                 Operation(
@@ -143,6 +154,7 @@ class Operations:
                     query,
                     takes_yaml,
                     headers or {},
+                    needed,
                 )
             )
             return view
@@ -206,7 +218,7 @@ def _drain() -> None:
 def _problems(
     path: str, body: type[BaseModel] | None, query: type[Query] | None, more: tuple[int, ...]
 ) -> tuple[int, ...]:
-    statuses = {401, 403, 503, *more}
+    statuses = {401, 403, 429, 503, *more}
     if body is not None:
         statuses |= {400, 411, 413, 415, 422}
     if query is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Any
 
 from flask import Flask, Response, jsonify, request
@@ -32,6 +33,7 @@ _HTTP_CODES = {
     411: "length_required",
     413: "body_too_large",
     415: "content_type",
+    429: "rate_limited",
 }
 
 
@@ -47,11 +49,18 @@ class Forbidden(StringXError):
     code = "forbidden"
 
 
+class RateLimited(Unavailable):
+    """More requests than the caller may make in a time."""
+
+    code = "rate_limited"
+
+
 _STATUS: dict[type[StringXError], int] = {
     MalformedDocument: 400,
     InvalidInput: 422,
     NotFound: 404,
     Conflict: 409,
+    RateLimited: 429,
     Unavailable: 503,
     EngineError: 503,
     Forbidden: 403,
@@ -92,7 +101,7 @@ def register(app: Flask) -> None:
     def known(error: StringXError) -> Response:
         status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
         if isinstance(error, Unavailable):
-            seconds = str(max(1, round(error.retry_after_s)))
+            seconds = str(max(1, ceil(error.retry_after_s)))
             return problem(status, error.code, str(error), Retry_After=seconds)
         faults = error.faults if isinstance(error, InvalidInput) else None
         return problem(status, error.code, str(error), faults)

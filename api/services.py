@@ -8,6 +8,7 @@ from typing import Any, cast
 from flask import current_app
 from sqlalchemy import Engine as Database
 
+from api.access import Access
 from api.checking import Checking
 from api.drafts import Drafts
 from api.metrics import Metrics
@@ -27,6 +28,7 @@ class Services:
     metrics: Metrics
     checking: Checking
     drafts: Drafts
+    access: Access
 
 
 def attach(app: Any, attached: Services) -> None:

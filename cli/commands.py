@@ -15,6 +15,7 @@ from cli import (
     rule_sets,
     rules,
     tables,
+    tokens,
     trials,
     versions,
 )
@@ -56,6 +57,7 @@ for command in (
 
 for command in (
     tables.tables,
+    tokens.token,
     rules.rules,
     checks.check,
     results.results,

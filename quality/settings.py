@@ -43,8 +43,19 @@ class KafkaSettings(_Settings):
     request_topic: str = Field(
         default="stringx.check.requests.v1", pattern=r"^[A-Za-z0-9._-]{1,240}$"
     )
+    decision_topic: str = Field(
+        default="stringx.gate.decisions.v1", pattern=r"^[A-Za-z0-9._-]{1,240}$"
+    )
+    decision_retention_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=400, description="of the decision topic, when it is created; it is compacted too"
+    )
     group: str = "stringx"
     assignment: Literal["group", "manual"] = "group"
+    instance_id: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="a name of its own for each worker: one that is back in time keeps its part",
+    )
     partitions: Annotated[int, Field(ge=1, le=1000)] = 4
     replication: Annotated[int, Field(ge=1, le=9)] = 1
     session_timeout_s: Seconds = 15.0
@@ -106,6 +117,19 @@ class ApiSettings(ProcessSettings):
     api_threads: Annotated[int, Field(ge=2, le=256)] = 24
     api_read_timeout_s: Seconds = 15.0
     api_token: SecretStr | None = None
+    token_cache_s: Seconds = Field(
+        default=5.0, description="how much longer a revoked token may work in other processes"
+    )
+    token_use_interval_s: Seconds = 60.0
+    token_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+        default=90, description="for how long a token is good that names no time of its own"
+    )
+    rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        default=6000, description="requests of one token; 0: as many as it likes"
+    )
+    rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=600, description="requests of one token at once"
+    )
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
     sync_time_limit_s: Seconds = 30.0
     sync_checks: Annotated[int, Field(ge=1, le=128)] = 8
@@ -120,7 +144,19 @@ class ApiSettings(ProcessSettings):
     custom_sql: bool = Field(default=False, description="rules may be of types that take SQL")
     sample_retention_days: Annotated[int, Field(ge=1, le=3650)] = 7
     measurement_retention_days: Annotated[int, Field(ge=1, le=3650)] = 400
+    dead_letter_retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
     retention_interval_s: Seconds = 600.0
+    gate_valid_for_s: Annotated[int, Field(ge=1, le=366 * 86_400)] = Field(
+        default=86_400, description="how long a decision holds, where a table's policy says nothing"
+    )
+    gate_waits: Annotated[int, Field(ge=1, le=256)] = Field(
+        default=8, description="requests that may wait at the gate at the same time"
+    )
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether nobody but this machine can reach the API."""
+        return self.api_host in LOOPBACK
 
 
 class ConsumerSettings(ProcessSettings):
@@ -139,6 +175,14 @@ class ConsumerSettings(ProcessSettings):
     watchdog_s: Seconds = 60.0
     shutdown_s: Seconds = 25.0
     retry_max_s: Seconds = 30.0
+    breaker_in_a_row: Annotated[int, Field(ge=1)] = Field(
+        default=20, description="more dead letters in a row hold their partition back"
+    )
+    breaker_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.5, description="so does a greater share of the last messages"
+    )
+    breaker_window: Annotated[int, Field(ge=20, le=10_000)] = 100
+    breaker_probe_s: Seconds = 60.0
     portal: bool = Field(
         default=True, description="make the dbt documentation; one worker of a group is enough"
     )

@@ -1,6 +1,7 @@
 """The routes: each takes its input apart, calls one thing, and puts the answer together."""
 
 from api.routes import (
+    audit,
     catalogue,
     checks,
     connections,
@@ -8,6 +9,7 @@ from api.routes import (
     history,
     rules,
     tables,
+    tokens,
     versions,
     work,
 )
@@ -22,5 +24,7 @@ GROUPS = [
     checks.operations,
     history.operations,
     work.operations,
+    tokens.operations,
+    audit.operations,
 ]
 """The operations of the API, in the order in which its documentation shows them."""

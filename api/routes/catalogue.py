@@ -10,7 +10,7 @@ operations = Operations("rule types", __name__)
 add = operations.add
 
 
-@add("GET", "/rule-types", answers={200: views.RuleTypeList})
+@add("GET", "/rule-types", answers={200: views.RuleTypeList}, is_about_tables=False)
 def list_rule_types() -> Answer:
     """The catalogue of rule types with the JSON Schema of their arguments."""
     return Answer(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api import views
+from api import audit, views
 from api.operations import Answer, Body, Operations, PageQuery
 from api.services import services
 from api.store import connections
@@ -25,7 +25,13 @@ class ConnectionBody(Body):
     description: Annotated[Text, Field(max_length=2000)] = ""
 
 
-@add("GET", "/connections", query=PageQuery, answers={200: views.ConnectionPage})
+@add(
+    "GET",
+    "/connections",
+    query=PageQuery,
+    answers={200: views.ConnectionPage},
+    is_about_tables=False,
+)
 def list_connections(query: PageQuery) -> Answer:
     """List connections."""
     with services().database.connect() as db:
@@ -38,6 +44,7 @@ def list_connections(query: PageQuery) -> Answer:
     "/connections/<name>",
     body=ConnectionBody,
     answers={200: views.ConnectionView, 201: views.ConnectionView},
+    scope="admin",
 )
 def put_connection(name: str, body: ConnectionBody) -> Answer:
     """Create or change a connection; its target is an output of the dbt profile."""
@@ -51,7 +58,11 @@ def put_connection(name: str, body: ConnectionBody) -> Answer:
             faults=[Fault("target", "target_unknown", "is not an output of the dbt profile")],
         )
     with services().database.begin() as db:
+        before = connections.find(db, name)
         row, is_new = connections.put(db, name, target, body.description)
+        audit.record(
+            db, "connection.changed", f"connection {name}", {"before": before, "after": row}
+        )
     return Answer(row, 201 if is_new else 200)
 
 
@@ -63,12 +74,14 @@ def get_connection(name: str) -> Answer:
         return Answer(connections.get(db, name))
 
 
-@add("DELETE", "/connections/<name>", answers={204: None}, problems=(409,))
+@add("DELETE", "/connections/<name>", answers={204: None}, problems=(409,), scope="admin")
 def delete_connection(name: str) -> Answer:
     """Delete a connection that no table uses."""
     _connection_name(name)
     with services().database.begin() as db:
+        before = connections.get(db, name)
         connections.remove(db, name)
+        audit.record(db, "connection.deleted", f"connection {name}", {"before": before})
     return Answer(status=204)
 
 

@@ -60,6 +60,7 @@ def list_measurements(table_id: int, query: MeasurementQuery) -> Answer:
     body=ReplayBody,
     answers={200: views.ReplayPage},
     problems=(409,),
+    scope="read",
 )
 def replay_checks(table_id: int, body: ReplayBody) -> Answer:
     """Judge stored checks again, newest first, under these rules; the target is not asked."""

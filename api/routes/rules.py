@@ -93,8 +93,7 @@ def replace_rules(table_id: int, body: RuleSetBody, query: ReplaceQuery) -> Answ
     services().drafts.validate(known_id(table_id), new, paths)
     if query.plan:
         return Answer(services().drafts.plan(table_id, new))
-    with services().database.begin() as db:
-        versions.sign(db, query.author, query.reason)
+    with services().drafts.changing(table_id, query.author, query.reason) as db:
         items = rules.replace(db, table_id, new)
         return Answer({"items": items, "rules_version": versions.settle(db, table_id)})
 
@@ -110,8 +109,7 @@ def replace_rules(table_id: int, body: RuleSetBody, query: ReplaceQuery) -> Answ
 def add_rule(table_id: int, body: Rule, query: Signature) -> Answer:
     """Add a rule to a table."""
     services().drafts.validate(known_id(table_id), [body], [""])
-    with services().database.begin() as db:
-        versions.sign(db, query.author, query.reason)
+    with services().drafts.changing(table_id, query.author, query.reason) as db:
         row = rules.add(db, table_id, body)
     return Answer(row, 201, {"Location": f"/api/v1/tables/{table_id}/rules/{row['name']}"})
 
@@ -143,8 +141,7 @@ def change_rule(table_id: int, name: str, body: RuleChange, query: Signature) ->
             raise invalid_input(error, "the rule") from None
         if changed.model_dump(exclude={"is_active"}) != _definition(stored):
             services().drafts.validate(table_id, [changed], [""])
-        with services().database.begin() as db:
-            versions.sign(db, query.author, query.reason)
+        with services().drafts.changing(table_id, query.author, query.reason) as db:
             row = rules.change(db, table_id, name, changed, seen=stored["updated_at"])
         if row is not None:
             return Answer(row)
@@ -154,9 +151,8 @@ def change_rule(table_id: int, name: str, body: RuleChange, query: Signature) ->
 @add("DELETE", "/tables/<int:table_id>/rules/<name>", query=Signature, answers={204: None})
 def delete_rule(table_id: int, name: str, query: Signature) -> Answer:
     """Delete a rule; its results stay."""
-    with services().database.begin() as db:
-        versions.sign(db, query.author, query.reason)
-        rules.remove(db, known_id(table_id), _plain(name))
+    with services().drafts.changing(known_id(table_id), query.author, query.reason) as db:
+        rules.remove(db, table_id, _plain(name))
     return Answer(status=204)
 
 

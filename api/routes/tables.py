@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, model_validator
+from sqlalchemy import Connection
 
-from api import views
+from api import audit, views
 from api.operations import Answer, Body, Operations, PageQuery
 from api.services import services
-from api.store import connections, tables
+from api.store import connections, rules, tables
 from quality.checks import CheckStatus
 from quality.errors import Fault, InvalidInput, NotFound
 from quality.names import ConnectionName, Owner, TableName, TableText, Text
@@ -80,7 +81,9 @@ def put_table(body: TableBody) -> Answer:
             str(error), code=error.code, faults=[Fault("table", error.code, str(error))]
         ) from None
     with services().database.begin() as db:
+        before = tables.find(db, body.connection, body.table)
         row, is_new = tables.put(db, body.connection, body.table, body.owner, body.description)
+        _record(db, "changed", before, row)
     headers = {"Location": f"/api/v1/tables/{row['id']}"} if is_new else {}
     return Answer(row, 201 if is_new else 200, headers)
 
@@ -96,15 +99,41 @@ def get_table(table_id: int) -> Answer:
 def change_table(table_id: int, body: TableChange) -> Answer:
     """Change owner or description."""
     with services().database.begin() as db:
-        return Answer(tables.change(db, known_id(table_id), body.model_dump(exclude_unset=True)))
+        before = tables.get(db, known_id(table_id))
+        row = tables.change(db, table_id, body.model_dump(exclude_unset=True))
+        _record(db, "changed", before, row)
+    return Answer(row)
 
 
 @add("DELETE", "/tables/<int:table_id>", answers={204: None})
 def delete_table(table_id: int) -> Answer:
     """Delete a table with its rules; the results of its checks stay."""
     with services().database.begin() as db:
-        tables.remove(db, known_id(table_id))
+        before = tables.get(db, known_id(table_id))
+        written = [rules.definition(row) for row in rules.every(db, table_id)]
+        tables.remove(db, table_id)
+        _record(db, "deleted", {**before, "rules": written}, None)
     return Answer(status=204)
+
+
+def _record(
+    db: Connection, verb: str, before: dict[str, Any] | None, after: dict[str, Any] | None
+) -> None:
+    known = after or before or {}
+    audit.record(
+        db,
+        f"table.{verb}",
+        f"table {known['id']}",
+        {
+            "table": f"{known['connection']}/{known['name']}",
+            "before": _described(before),
+            "after": _described(after),
+        },
+    )
+
+
+def _described(row: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if row is None else {name: row[name] for name in ("owner", "description", "rules")}
 
 
 def known_id(table_id: int) -> int:

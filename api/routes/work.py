@@ -63,7 +63,7 @@ class ClaimReferences(Body):
     claims: Annotated[tuple[ClaimReference, ...], Field(min_length=1, max_length=100)]
 
 
-@add("POST", "/claims", body=ClaimBody, answers={200: views.ClaimList})
+@add("POST", "/claims", body=ClaimBody, answers={200: views.ClaimList}, scope="results")
 def claim_requests(body: ClaimBody) -> Answer:
     """Claim a batch of requests: each is stored as received and, if it is free, leased."""
     requests = [Request(item.id, item.request, item.traceparent) for item in body.requests]
@@ -84,7 +84,7 @@ def claim_requests(body: ClaimBody) -> Answer:
     )
 
 
-@add("POST", "/claims/renew", body=ClaimReferences, answers={200: views.Renewed})
+@add("POST", "/claims/renew", body=ClaimReferences, answers={200: views.Renewed}, scope="results")
 def renew_claims(body: ClaimReferences) -> Answer:
     """Extend the leases of claims in hand; what is not answered is no longer the caller's."""
     lease_s = services().settings.lease_s
@@ -93,7 +93,7 @@ def renew_claims(body: ClaimReferences) -> Answer:
     return Answer({"renewed": sorted(renewed), "lease_s": lease_s})
 
 
-@add("POST", "/outcomes", body=OutcomeBody, answers={200: views.StoredList})
+@add("POST", "/outcomes", body=OutcomeBody, answers={200: views.StoredList}, scope="results")
 def post_outcomes(body: OutcomeBody) -> Answer:
     """Store the outcomes of a batch; one that was stored before is not stored again."""
     finished = [Finished(item.id, item.fence, item.outcome) for item in body.outcomes]
@@ -101,7 +101,9 @@ def post_outcomes(body: OutcomeBody) -> Answer:
     return Answer({"outcomes": [{"id": one.id, "result": one.result} for one in stored]})
 
 
-@add("POST", "/claims/release", body=ClaimReferences, answers={200: views.Released})
+@add(
+    "POST", "/claims/release", body=ClaimReferences, answers={200: views.Released}, scope="results"
+)
 def release_claims(body: ClaimReferences) -> Answer:
     """Give claims back without a result, for another worker to take."""
     with services().database.begin() as db:

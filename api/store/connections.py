@@ -28,15 +28,21 @@ def put(db: Connection, name: str, target: str, description: str) -> tuple[dict[
     return dict(db.execute(statement).mappings().one()), is_new
 
 
+def find(db: Connection, name: str) -> dict[str, Any] | None:
+    """One connection, if it is there."""
+    row = db.execute(select(table).where(table.c.name == name)).mappings().first()
+    return None if row is None else dict(row)
+
+
 def get(db: Connection, name: str) -> dict[str, Any]:
     """One connection; NotFound with code `connection_unknown`."""
-    row = db.execute(select(table).where(table.c.name == name)).mappings().first()
+    row = find(db, name)
     if row is None:
         raise NotFound(
             f'connection "{name}" is not configured (PUT /api/v1/connections/{name} adds it)',
             code="connection_unknown",
         )
-    return dict(row)
+    return row
 
 
 def page(db: Connection, *, limit: int, cursor: str | None) -> Page:

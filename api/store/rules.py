@@ -60,6 +60,12 @@ def every(db: Connection, table_id: int) -> list[dict[str, Any]]:
     return [_shown(dict(row)) for row in rows.mappings()]
 
 
+def locked(db: Connection, table_id: int) -> list[dict[str, Any]]:
+    """All rules of a table, which nobody else changes until the transaction ends."""
+    _lock(db, table_id)
+    return every(db, table_id)
+
+
 def one(db: Connection, table_id: int, name: str) -> dict[str, Any]:
     """One rule; NotFound with code `rule_unknown`."""
     row = (

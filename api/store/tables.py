@@ -19,6 +19,9 @@ _INTERNAL = {
     "last_version",
     "last_rules_hash",
     "last_where_hash",
+    "gate_policy",
+    "gate_decisions",
+    "gate_valid_for_s",
 }
 """What serves checks, and is not shown under these names."""
 
@@ -43,6 +46,13 @@ def put(
     )
     table_id = db.scalars(statement).one()
     return get(db, table_id), found is None
+
+
+def find(db: Connection, connection_name: str, name: str) -> dict[str, Any] | None:
+    """One table by its name, if it is monitored."""
+    named = (monitored_table.c.connection == connection_name, monitored_table.c.name == name)
+    row = db.execute(_tables().where(*named)).mappings().first()
+    return None if row is None else dict(row)
 
 
 def get(db: Connection, table_id: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from sqlalchemy import Engine as Database
 from sqlalchemy import text
 
 import api.store
-from api.store import results
+from api.store import access_schema, results  # noqa: F401 its tables are part of the schema
 from api.store.database import migrate, open_database
 from api.store.schema import metadata
 from quality.settings import ApiSettings

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from api.store import access_schema  # noqa: F401 its tables are part of the schema
 from api.store.schema import metadata
 
 context.configure(
