@@ -7,6 +7,7 @@ import click
 from cli import (
     checks,
     completion,
+    dead_letters,
     exits,
     exporting,
     gate,
@@ -15,6 +16,7 @@ from cli import (
     rule_sets,
     rules,
     tables,
+    tasks,
     tokens,
     trials,
     versions,
@@ -57,6 +59,7 @@ for command in (
 
 for command in (
     tables.tables,
+    tasks.tasks,
     tokens.token,
     rules.rules,
     checks.check,
@@ -64,6 +67,7 @@ for command in (
     gate.gate,
     importing.import_,
     exporting.export,
+    dead_letters.dead_letters,
     completion.completion,
 ):
     stringx.add_command(command)

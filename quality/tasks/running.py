@@ -1,0 +1,160 @@
+"""Running a plan: task after task, with retries and time limits, into a record."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from quality.errors import StringXError
+from quality.identity import new_id
+from quality.logs import get_logger
+from quality.tasks.plan import Plan, Step
+from quality.tasks.record import (
+    RunRecord,
+    TaskRecord,
+    ending,
+    secrets_of,
+    status_of,
+    storable,
+    without,
+)
+from quality.tasks.settings import TaskSettings
+from quality.tasks.task import Context, TaskFailed
+
+log = get_logger(__name__)
+
+_GRACE_S = 1.0
+"""For a task to end itself at its deadline, with what it has to say."""
+
+Told = Callable[[Step, TaskRecord | None], None]
+"""Is told of each task when it begins (None) and when it has ended."""
+
+
+class _TimeIsOver(BaseException):
+    """Not an Exception, so that no task takes it for one of its own."""
+
+
+def run(
+    plan: Plan,
+    settings: TaskSettings,
+    *,
+    key: str | None = None,
+    told: Told = lambda step, record: None,
+) -> RunRecord:
+    """Run a plan to its end, or to the first task that fails and may not.
+
+    `key` is the id of the run; a run that is repeated under its key lets receivers see that.
+    """
+    key = key or new_id()
+    started, began = datetime.now(UTC), time.monotonic()
+    secrets = _secrets(plan, settings)
+    records: list[TaskRecord] = []
+    stopped = False
+    for step in plan.steps:
+        if stopped:
+            records.append(_record(step, "skipped"))
+            continue
+        told(step, None)
+        record = _run(step, plan, settings, f"{key}.{step.position}", secrets)
+        records.append(record)
+        told(step, record)
+        stopped = record.status == "failed" and not step.options.continue_on_error
+    return RunRecord(
+        id=key,
+        file=plan.file.name,
+        host=socket.gethostname()[:255],
+        status=status_of(records, stopped=stopped),
+        started_at=started,
+        finished_at=datetime.now(UTC),
+        duration_ms=(time.monotonic() - began) * 1000,
+        tasks=tuple(records),
+    )
+
+
+def _run(
+    step: Step, plan: Plan, settings: TaskSettings, key: str, secrets: tuple[str, ...]
+) -> TaskRecord:
+    started, began = datetime.now(UTC), time.monotonic()
+    options = step.options
+    wait_s = settings.task_retry_wait_s if options.retry_wait is None else options.retry_wait
+    limit_s = settings.task_time_limit_s if options.time_limit is None else options.time_limit
+    failure: TaskFailed | None = None
+    output = ""
+    attempt = 0
+    for attempt in range(1, options.retries + 2):
+        if attempt > 1:
+            time.sleep(wait_s)
+        context = Context(settings, plan.variables, key, time.monotonic() + limit_s)
+        failure = None
+        try:
+            with _limited(limit_s + _GRACE_S):
+                output = step.task().run(step.arguments, context)
+        except _TimeIsOver:
+            failure = TaskFailed(f"its time limit of {limit_s:g} s is over")
+        except TaskFailed as error:
+            failure = error
+        except StringXError as error:
+            failure = TaskFailed(str(error))
+        except OSError as error:
+            name = f"{error.filename}: " if error.filename else ""
+            failure = TaskFailed(f"{name}{error.strerror or type(error).__name__}")
+        except Exception as error:  # a fault of the task's own ends it, not the run
+            log.exception("task_raised", task=step.task.known_as())
+            failure = TaskFailed(f"{type(error).__name__}: {error}")
+        if failure is None or failure.is_final:
+            break
+    limit = settings.task_output_bytes
+    said = output if failure is None else failure.output
+
+    def shown(text: str) -> str:
+        return ending(without(secrets, storable(text)), limit)
+
+    return _record(
+        step,
+        "succeeded" if failure is None else "failed",
+        attempts=attempt,
+        started_at=started,
+        duration_ms=(time.monotonic() - began) * 1000,
+        error=None if failure is None else shown(str(failure)),
+        output=shown(said or ""),
+    )
+
+
+@contextmanager
+def _limited(seconds: float) -> Iterator[None]:
+    """Break off what takes longer. Only the main thread can be; others go by their deadline."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def over(_signal: int, _frame: Any) -> None:
+        raise _TimeIsOver
+
+    before = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _record(step: Step, status: Any, **more: Any) -> TaskRecord:
+    return TaskRecord(
+        position=step.position,
+        name=step.task.known_as(),
+        place=step.place,
+        status=status,
+        **more,
+    )
+
+
+def _secrets(plan: Plan, settings: TaskSettings) -> tuple[str, ...]:
+    ours = (settings.api_token, settings.webhook_secret)
+    return secrets_of(plan.variables, [one.get_secret_value() for one in ours if one is not None])

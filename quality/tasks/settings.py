@@ -1,0 +1,32 @@
+"""Settings of tasks; StringX's own variables, read once by who runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+
+from quality.settings import ProcessSettings, Seconds
+
+
+class TaskSettings(ProcessSettings):
+    """What tasks may do, and where what they did is told."""
+
+    api_url: str | None = Field(
+        default=None, pattern=r"^https?://[^\s?#]+$", description="where runs are recorded, if set"
+    )
+    api_token: SecretStr | None = None
+    api_timeout_s: Seconds = 30.0
+    tasks_dir: Path | None = Field(default=None, description="folder of further task modules")
+    task_time_limit_s: Seconds = 3600.0
+    task_retry_wait_s: Seconds = 1.0
+    task_output_bytes: Annotated[int, Field(ge=256, le=65_536)] = 4096
+    task_runs_kept: Annotated[int, Field(ge=1, le=100_000)] = 500
+    webhook_hosts: str = Field(default="", description="host[:port], … that may be called by https")
+    webhook_private_hosts: str = Field(
+        default="",
+        description="host:port, … of the own network, which may be called by http as well",
+    )
+    webhook_secret: SecretStr | None = Field(default=None, min_length=16)
+    webhook_timeout_s: Seconds = 10.0
