@@ -16,6 +16,8 @@ from api import audit
 from api.access import Access
 from api.app import create_app
 from api.checking import Checking
+from api.dead_letter_reader import DeadLetterReader
+from api.dead_letters import Redrives
 from api.drafts import Drafts
 from api.metrics import Metrics, StoreCollector
 from api.relay import Relay
@@ -23,7 +25,7 @@ from api.retention import Retention
 from api.schedule import Scheduler
 from api.server import Server
 from api.services import Services
-from api.store import access, outbox, results
+from api.store import access, dead_letters, outbox, results
 from api.store.database import migrate, open_database
 from api.store.rule_sets import RuleSets
 from quality.access import Token
@@ -138,11 +140,17 @@ def _open(
         with database.connect() as db:
             return outbox.pending(db)
 
-    metrics.registry.register(StoreCollector(verdicts, pending))
+    def letters() -> dict[str, int]:
+        with database.connect() as db:
+            return dead_letters.counts(db)
+
+    metrics.registry.register(StoreCollector(verdicts, pending, letters))
     known = Access(statements, settings)
     relay = Relay(database, settings, kafka, checking.requeue_overdue)
+    reader = DeadLetterReader(database, settings, kafka)
     if kafka.bootstrap_servers:
         relay.start()
+        reader.start()
     retention.start()
     known.start()
     scheduler = Scheduler(database)
@@ -154,10 +162,12 @@ def _open(
         known.stop()
         if kafka.bootstrap_servers:
             relay.stop()
+            reader.stop()
         engine.close()
         database.dispose()
 
-    services = Services(settings, database, engine, metrics, checking, drafts, known)
+    redrives = Redrives(database, settings, kafka)
+    services = Services(settings, database, engine, metrics, checking, drafts, known, redrives)
     return create_app(services), close
 
 

@@ -85,10 +85,14 @@ class StoreCollector(Collector):
     """The state that lives in the database, read at each scrape, so that replicas agree."""
 
     def __init__(
-        self, verdicts: Callable[[], list[dict[str, Any]]], pending: Callable[[], int]
+        self,
+        verdicts: Callable[[], list[dict[str, Any]]],
+        pending: Callable[[], int],
+        letters: Callable[[], dict[str, int]],
     ) -> None:
         self._verdicts = verdicts
         self._pending = pending
+        self._letters = letters
 
     def describe(self) -> list[Metric]:
         """Nothing in advance: registering must not need the database."""
@@ -102,7 +106,7 @@ class StoreCollector(Collector):
         yield build
         up = GaugeMetricFamily("stringx_store_up", "Whether StringX's own database answers")
         try:
-            found, pending = self._verdicts(), self._pending()
+            found, pending, letters = self._verdicts(), self._pending(), self._letters()
         except Exception as error:  # a scrape must tell that the database is away, not fail
             log.warning("scrape_without_store", error=type(error).__name__)
             up.add_metric([], 0)
@@ -111,6 +115,18 @@ class StoreCollector(Collector):
         up.add_metric([], 1)
         yield up
         yield from _families(found, pending)
+        yield _dead_letters(letters)
+
+
+def _dead_letters(letters: dict[str, int]) -> Metric:
+    kept = GaugeMetricFamily(
+        "stringx_dead_letters",
+        "Dead letters that are kept: open, or redriven (sent again)",
+        labels=["state"],
+    )
+    for state, count in letters.items():
+        kept.add_metric([state], count)
+    return kept
 
 
 def _families(found: list[dict[str, Any]], pending: int) -> Iterator[Metric]:

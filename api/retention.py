@@ -1,4 +1,4 @@
-"""Retention: samples and measurements that are too old are dropped, a batch at a time.
+"""Retention: samples, measurements and dead letters that are too old are dropped, batch by batch.
 
 A thread of each API process does it; those of other processes at the same time take other rows.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.store import measurements, samples
+from api.store import dead_letters, measurements, samples
 from quality.logs import get_logger
 from quality.settings import ApiSettings
 
@@ -37,10 +37,12 @@ class Retention:
         self._thread.join(timeout=10)
 
     def forget(self) -> int:
-        """Drop what is too old now; how many samples and measurements that were."""
+        """Drop what is too old now; how many rows that were."""
         settings = self._settings
-        return self._forget(samples.forget, settings.sample_retention_days) + self._forget(
-            measurements.forget, settings.measurement_retention_days
+        return (
+            self._forget(samples.forget, settings.sample_retention_days)
+            + self._forget(measurements.forget, settings.measurement_retention_days)
+            + self._forget(dead_letters.forget, settings.dead_letter_retention_days)
         )
 
     def _forget(self, forget: Callable[..., int], days: int) -> int:

@@ -10,6 +10,7 @@ from sqlalchemy import Engine as Database
 
 from api.access import Access
 from api.checking import Checking
+from api.dead_letters import Redrives
 from api.drafts import Drafts
 from api.metrics import Metrics
 from quality.engine import Engine
@@ -29,6 +30,7 @@ class Services:
     checking: Checking
     drafts: Drafts
     access: Access
+    redrives: Redrives
 
 
 def attach(app: Any, attached: Services) -> None:

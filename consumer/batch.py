@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from consumer.backoff import Backoff
+from consumer.breaker import Breaker
 from consumer.claims import MAX_ITEMS, Claim, ClaimDesk
 from consumer.dead_letters import Reason
 from consumer.inbox import Inbox
@@ -53,6 +54,7 @@ class BatchWorker:
     inbox: Inbox
     lanes: Lanes
     tracker: OffsetTracker
+    breaker: Breaker
     metrics: Metrics
     stopping: Callable[[], bool]
     aborted: Callable[[], bool]
@@ -122,12 +124,16 @@ class BatchWorker:
     def _read(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
             with self._careful([delivery]):
+                if not self.breaker.takes(delivery.record):
+                    self.inbox.hold(delivery, self.breaker.wait_s(delivery.record))
+                    continue
                 delivery.attempts += 1
                 found = self.reader.read(delivery)
                 if isinstance(found, Job):
+                    self.breaker.in_hand(delivery.record)
                     self.lanes.add(found)
                 else:
-                    self._letters.append(_Letter(delivery, found))
+                    self._condemn(delivery, found)
 
     def _claim(self) -> None:
         if self._room <= 0 or self.stopping():
@@ -222,6 +228,10 @@ class BatchWorker:
         for number, delivery in enumerate(job.deliveries):
             self.metrics.messages.labels(outcome if number == 0 else "replayed").inc()
             self.tracker.finish(delivery.ticket)
+            if self.breaker.good(delivery.record):
+                place = delivery.record
+                log.info("partition_goes_on", place=f"{place.topic}[{place.partition}]")
+                self.inbox.release((place.topic, place.partition))
 
     def _put_off(self, job: Job, seconds: float) -> None:
         for delivery in job.deliveries:
@@ -232,7 +242,15 @@ class BatchWorker:
         named = Reason(
             reason.stage, reason.code, reason.message, reason.kind, job.id, job.request.table
         )
-        self._letters += [_Letter(delivery, named) for delivery in job.deliveries]
+        for delivery in job.deliveries:
+            self._condemn(delivery, named)
+
+    def _condemn(self, delivery: Delivery, reason: Reason) -> None:
+        """A dead letter; or, where a whole partition is bad, one that is held back with it."""
+        if self.breaker.condemns(delivery.record):
+            self._letters.append(_Letter(delivery, reason))
+        else:
+            self.inbox.hold(delivery, self.breaker.wait_s(delivery.record))
 
     def _bury(self) -> None:
         """Write the dead letters; one that is not taken is put off, never dropped."""

@@ -18,6 +18,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from consumer.records import Record
 from quality import __version__
+from quality.dead_letters import OUR_HEADERS, REPLAY_COUNT_HEADER, REQUEST_ID_HEADER, replays
 from quality.errors import InvalidInput, StringXError
 from quality.logs import redacted
 
@@ -30,7 +31,6 @@ KEPT_BYTES = 64 * 1024
 MESSAGE_BYTES = 1024
 _ORIGINAL_HEADERS = 32
 _ORIGINAL_HEADERS_BYTES = 4 * 1024
-_OURS = ("__connect.errors.", "stringx.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def dead_letter(
         "stringx.dlq.version": "1",
         "stringx.error.code": reason.code,
         "stringx.error.retryable": "false",
-        "stringx.request-id": reason.request_id,
+        REQUEST_ID_HEADER: reason.request_id,
         "stringx.table": reason.table,
         "stringx.attempts": str(attempts),
         "stringx.consumer-group": group,
@@ -96,7 +96,7 @@ def dead_letter(
         "stringx.app-version": __version__,
         "stringx.payload-sha256": hashlib.sha256(record.value or b"").hexdigest(),
         "stringx.payload-bytes": str(len(record.value or b"")),
-        "stringx.replay-count": _replays(record),
+        REPLAY_COUNT_HEADER: str(replays(record.headers)),
     }
     headers = _originals(record) + [
         (name, text.encode() if isinstance(text, str) else text)
@@ -210,13 +210,6 @@ def _originals(record: Record) -> list[tuple[str, bytes | None]]:
         size += len(name) + len(raw or b"")
         if len(kept) == _ORIGINAL_HEADERS or size > _ORIGINAL_HEADERS_BYTES:
             break
-        if not name.startswith(_OURS):
+        if not name.startswith(OUR_HEADERS):
             kept.append((name, raw))
     return kept
-
-
-def _replays(record: Record) -> str:
-    for name, raw in record.headers:
-        if name == "stringx.replay-count" and raw is not None and raw.isdigit():
-            return raw[:6].decode()
-    return "0"

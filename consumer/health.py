@@ -16,6 +16,7 @@ class Health:
         self._kafka_fault: str | None = "not connected yet"
         self._assigned: int | None = None
         self._api_fault: str | None = "not asked yet"
+        self._held_back = 0
         self._stopping = False
 
     def tick(self) -> None:
@@ -40,6 +41,11 @@ class Health:
         with self._lock:
             self._assigned = partitions
 
+    def held_back(self, partitions: int) -> None:
+        """Partitions that are paused because nearly all their messages are bad."""
+        with self._lock:
+            self._held_back = partitions
+
     def api_failed(self, fault: str) -> None:
         with self._lock:
             self._api_fault = fault
@@ -63,8 +69,9 @@ class Health:
                 "api": _part(self._api_fault),
             }
             ready = kafka is None and self._api_fault is None and not self._stopping
-            status = "stopping" if self._stopping else "ready" if ready else "not_ready"
-        return ready, {"status": status, **parts}
+            good = "degraded" if self._held_back else "ready"
+            status = "stopping" if self._stopping else good if ready else "not_ready"
+        return ready, {"status": status, **parts, "partitions_held_back": self._held_back}
 
 
 def _part(fault: str | None, **more: Any) -> dict[str, Any]:

@@ -25,6 +25,7 @@ class Inbox:
         self._lanes = lanes
         self._queue: deque[Delivery] = deque()
         self._later: list[tuple[float, int, Delivery]] = []
+        self._held: list[tuple[float, int, Delivery]] = []
         self._bytes = 0
         self._counter = itertools.count()
         self._nudged = False
@@ -46,6 +47,24 @@ class Inbox:
             self._bytes += delivery.record.bytes
             self._changed.notify()
 
+    def hold(self, delivery: Delivery, seconds: float) -> None:
+        """Put off one whose partition is paused: it does not count against the bounds, so that the
+        other partitions go on. What is held of a partition is what was polled before the pause."""
+        with self._changed:
+            due = time.monotonic() + seconds
+            heapq.heappush(self._held, (due, delivery.record.offset, delivery))
+            self._changed.notify()
+
+    def release(self, partition: Partition) -> None:
+        """Have what is held of this partition come back now."""
+        with self._changed:
+            self._held = [
+                (0.0 if _is_of(kept, {partition}) else due, offset, kept)
+                for due, offset, kept in self._held
+            ]
+            heapq.heapify(self._held)
+            self._changed.notify()
+
     def take(self, limit: int, wait_s: float | None = None) -> list[Delivery]:
         """Up to `limit` deliveries, waiting for the first.
 
@@ -58,11 +77,14 @@ class Inbox:
                 taken: list[Delivery] = []
                 while self._later and self._later[0][0] <= now and len(taken) < limit:
                     taken.append(heapq.heappop(self._later)[2])
-                while self._queue and len(taken) < limit:
+                held: list[Delivery] = []
+                while self._held and self._held[0][0] <= now and len(taken) + len(held) < limit:
+                    held.append(heapq.heappop(self._held)[2])
+                while self._queue and len(taken) + len(held) < limit:
                     taken.append(self._queue.popleft())
-                if taken:
+                if taken or held:
                     self._bytes -= sum(delivery.record.bytes for delivery in taken)
-                    return taken
+                    return held + taken
                 if self._nudged or (until is not None and until <= now):
                     self._nudged = False
                     return []
@@ -84,6 +106,8 @@ class Inbox:
             self._queue = deque(kept for kept in self._queue if not _is_of(kept, gone))
             self._later = [kept for kept in self._later if not _is_of(kept[2], gone)]
             heapq.heapify(self._later)
+            self._held = [kept for kept in self._held if not _is_of(kept[2], gone)]
+            heapq.heapify(self._held)
             waiting = [*self._queue, *(entry[2] for entry in self._later)]
             self._bytes = sum(delivery.record.bytes for delivery in waiting)
 
@@ -109,7 +133,7 @@ class Inbox:
 
     @property
     def _next_due(self) -> float | None:
-        return self._later[0][0] if self._later else None
+        return min((heap[0][0] for heap in (self._later, self._held) if heap), default=None)
 
     def _is_above(self, share: float) -> bool:
         messages, bytes_ = self._lanes.size

@@ -72,6 +72,7 @@ def consumer_config(kafka: KafkaSettings, hooks: Config) -> Config:
         "fetch.wait.max.ms": wait_ms,
         "topic.metadata.refresh.interval.ms": 30_000,
         "statistics.interval.ms": 2_000,
+        **({} if kafka.instance_id is None else {"group.instance.id": kafka.instance_id}),
         **hooks,
     }
 

@@ -41,6 +41,12 @@ class Metrics:
             ["code"],
             registry=self.registry,
         )
+        self.breaker_open = Gauge(
+            "stringx_consumer_dead_letter_breaker_open",
+            "1 while a partition is held back because nearly all its messages are bad.",
+            ["topic", "partition"],
+            registry=self.registry,
+        )
         self.lag = Gauge(
             "stringx_consumer_lag_messages",
             "Messages of an assigned partition whose work is not done, by the high watermark of "

@@ -10,6 +10,7 @@ import time
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
+from consumer.breaker import Breaker
 from consumer.health import Health
 from consumer.inbox import Inbox
 from consumer.kafka import (
@@ -23,7 +24,7 @@ from consumer.kafka import (
 from consumer.metrics import Metrics
 from consumer.offsets import OffsetTracker
 from consumer.patience import SAY_EVERY_S
-from consumer.records import Delivery, Record
+from consumer.records import Delivery, Partition, Record
 from quality.errors import StringXError
 from quality.logs import get_logger
 from quality.settings import ConsumerSettings, KafkaSettings
@@ -55,6 +56,7 @@ class PollingLoop:
         cluster: Cluster,
         inbox: Inbox,
         tracker: OffsetTracker,
+        breaker: Breaker,
         metrics: Metrics,
         health: Health,
         stop: threading.Event,
@@ -64,6 +66,8 @@ class PollingLoop:
         self._cluster = cluster
         self._inbox = inbox
         self._tracker = tracker
+        self._breaker = breaker
+        self._held_back: set[Partition] = set()
         self._metrics = metrics
         self._health = health
         self._stop = stop
@@ -91,7 +95,7 @@ class PollingLoop:
     def start(self, partitions: int) -> None:
         """Subscribe, or assign by hand; raises KafkaException when the broker does not answer."""
         if self._manual:
-            self._tracker.forget(self._assignment())
+            self._begin_anew(self._assignment())
             assigned = assign_by_hand(self._consumer, self._kafka, partitions)
             self._paused = False
             self._health.kafka_works()
@@ -154,18 +158,39 @@ class PollingLoop:
         self._inbox.put(Delivery(record, ticket))
 
     def _press_back(self) -> None:
+        self._hold_back(self._breaker.open())
         if not self._paused and self._inbox.full:
             self._set_paused(True)
         elif self._paused and not self._inbox.half_full:
             self._set_paused(False)
 
-    def _set_paused(self, paused: bool) -> None:
-        if paused == self._paused:
+    def _hold_back(self, partitions: set[Partition]) -> None:
+        """Pause those whose breaker opened, go on with those whose breaker closed."""
+        if partitions == self._held_back:
             return
-        self._paused = paused
-        assigned = [TopicPartition(topic, number) for topic, number in self._assignment()]
+        opened, closed = partitions - self._held_back, self._held_back - partitions
+        self._held_back = partitions
+        self._switch(opened, paused=True)
+        if not self._paused:
+            self._switch(closed, paused=False)
+        for topic, number in opened:
+            log.error("partition_held_back", place=f"{topic}[{number}]")
+            self._metrics.breaker_open.labels(topic, str(number)).set(1)
+        for topic, number in closed:
+            self._metrics.breaker_open.labels(topic, str(number)).set(0)
+        self._health.held_back(len(partitions))
+
+    def _set_paused(self, paused: bool) -> None:
+        if paused != self._paused:
+            self._paused = paused
+            self._switch(set(self._assignment()) - self._held_back, paused=paused)
+
+    def _switch(self, partitions: set[Partition], *, paused: bool) -> None:
+        found = [TopicPartition(*partition) for partition in partitions & set(self._assignment())]
+        if not found:
+            return
         try:
-            (self._consumer.pause if paused else self._consumer.resume)(assigned)
+            (self._consumer.pause if paused else self._consumer.resume)(found)
         except KafkaException as error:
             log.warning("pause_failed", error=str(error.args[0]), paused=paused)
 
@@ -216,7 +241,7 @@ class PollingLoop:
         self._say(error, "commit_failed")
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._tracker.forget([(p.topic, p.partition) for p in partitions])
+        self._begin_anew([(p.topic, p.partition) for p in partitions])
         try:
             consumer.incremental_assign(partitions)
             if self._paused:
@@ -251,8 +276,13 @@ class PollingLoop:
         self._health.assigned(None)
         log.warning("partitions_lost", partitions=sorted(p.partition for p in partitions))
 
-    def _forget(self, partitions: list[tuple[str, int]]) -> None:
+    def _begin_anew(self, partitions: list[Partition]) -> None:
         self._tracker.forget(partitions)
+        self._breaker.forget(partitions)
+        self._held_back -= set(partitions)
+
+    def _forget(self, partitions: list[Partition]) -> None:
+        self._begin_anew(partitions)
         for topic, number in partitions:
             if not self._manual:
                 try:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from consumer.dead_letters import Reason
+from consumer.dead_letters import Reason, Stage
 from consumer.jobs import Job
-from consumer.records import Delivery
+from consumer.records import Delivery, Record
+from quality.dead_letters import given_request_id
 from quality.errors import InvalidInput, MalformedDocument
 from quality.identity import derived_request_id
 from quality.logs import get_logger
@@ -30,8 +32,17 @@ class Reader:
             request = read_request(record.value, record.headers, max_bytes=self._max_message_bytes)
         except InvalidInput as error:
             unreadable = isinstance(error, MalformedDocument)
-            return Reason.of(error, "decode" if unreadable else "validate")
-        request_id = request.id or derived_request_id(
+            stage: Stage = "decode" if unreadable else "validate"
+            return replace(Reason.of(error, stage), request_id=self._spare_id(record))
+        request_id = request.id or self._spare_id(record)
+        if record.key not in (None, b"", request.table.encode()):
+            log.debug("key_mismatch", correlation_id=request_id, table=request.table)
+        return Job(request_id, request, record.traceparent, [delivery])
+
+    def _spare_id(self, record: Record) -> str:
+        """The id of a message that names none: that under which it was asked for before it was a
+        dead letter, or one of its own."""
+        return given_request_id(record.headers) or derived_request_id(
             self._cluster_id(),
             record.topic,
             record.partition,
@@ -39,6 +50,3 @@ class Reader:
             record.timestamp_ms or 0,
             record.value or b"",
         )
-        if record.key not in (None, b"", request.table.encode()):
-            log.debug("key_mismatch", correlation_id=request_id, table=request.table)
-        return Job(request_id, request, record.traceparent, [delivery])

@@ -14,6 +14,7 @@ from confluent_kafka import KafkaException
 
 from consumer.backoff import Backoff
 from consumer.batch import BatchWorker
+from consumer.breaker import Breaker, Limits
 from consumer.claims import ClaimDesk
 from consumer.dead_letters import DeadLetterWriter
 from consumer.health import Health
@@ -72,6 +73,14 @@ class Service:
         lanes = Lanes()
         self.inbox = Inbox(settings.batch_size * BUFFERED_BATCHES, settings.buffer_bytes, lanes)
         self.tracker = OffsetTracker()
+        self.breaker = Breaker(
+            Limits(
+                settings.breaker_in_a_row,
+                settings.breaker_share,
+                settings.breaker_window,
+                settings.breaker_probe_s,
+            )
+        )
         self.producer = make_producer(producer_config(kafka))
         self.cluster = Cluster(kafka)
         api = PatientApi(
@@ -106,6 +115,7 @@ class Service:
             inbox=self.inbox,
             lanes=lanes,
             tracker=self.tracker,
+            breaker=self.breaker,
             metrics=self.metrics,
             stopping=self.stop.is_set,
             aborted=self.abort.is_set,
@@ -128,6 +138,7 @@ class Service:
             cluster=self.cluster,
             inbox=self.inbox,
             tracker=self.tracker,
+            breaker=self.breaker,
             metrics=self.metrics,
             health=self.health,
             stop=self.stop,

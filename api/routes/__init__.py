@@ -5,6 +5,7 @@ from api.routes import (
     catalogue,
     checks,
     connections,
+    dead_letters,
     drafts,
     history,
     rules,
@@ -24,6 +25,7 @@ GROUPS = [
     checks.operations,
     history.operations,
     work.operations,
+    dead_letters.operations,
     tokens.operations,
     audit.operations,
 ]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from consumer.batch import BatchWorker
+from consumer.breaker import Breaker
 from consumer.claims import ClaimDesk
 from consumer.dead_letters import Reason
 from consumer.health import Health
@@ -163,6 +164,7 @@ def bench(contract_api: ContractApi) -> Bench:
         inbox=inbox,
         lanes=lanes,
         tracker=tracker,
+        breaker=Breaker(),
         metrics=metrics,
         stopping=stop.is_set,
         aborted=abort.is_set,

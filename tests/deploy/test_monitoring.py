@@ -49,10 +49,11 @@ def expositions() -> dict[str, str]:
         "last_finished_at": datetime(2026, 1, 1, tzinfo=UTC),
         "scores": {"validity": 1.0},
     }
-    api.registry.register(StoreCollector(lambda: [verdict], lambda: 0))
+    api.registry.register(StoreCollector(lambda: [verdict], lambda: 0, lambda: {"open": 1}))
     consumer = ConsumerMetrics()
     consumer.dead_letters.labels("x")
     consumer.lag.labels("t", "0")
+    consumer.breaker_open.labels("t", "0")
     return {"api": text(api.registry), "consumer": text(consumer.registry)}
 
 
