@@ -68,7 +68,6 @@ for command in (
     importing.import_,
     exporting.export,
     dead_letters.dead_letters,
-    dead_letters.dead_letters,
     completion.completion,
 ):
     stringx.add_command(command)

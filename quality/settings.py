@@ -56,11 +56,6 @@ class KafkaSettings(_Settings):
         pattern=r"^[A-Za-z0-9._-]{1,200}$",
         description="a name of its own for each worker: one that is back in time keeps its part",
     )
-    instance_id: str | None = Field(
-        default=None,
-        pattern=r"^[A-Za-z0-9._-]{1,200}$",
-        description="a name of its own for each worker: one that is back in time keeps its part",
-    )
     partitions: Annotated[int, Field(ge=1, le=1000)] = 4
     replication: Annotated[int, Field(ge=1, le=9)] = 1
     session_timeout_s: Seconds = 15.0
@@ -150,7 +145,6 @@ class ApiSettings(ProcessSettings):
     sample_retention_days: Annotated[int, Field(ge=1, le=3650)] = 7
     measurement_retention_days: Annotated[int, Field(ge=1, le=3650)] = 400
     dead_letter_retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
-    dead_letter_retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
     retention_interval_s: Seconds = 600.0
     gate_valid_for_s: Annotated[int, Field(ge=1, le=366 * 86_400)] = Field(
         default=86_400, description="how long a decision holds, where a table's policy says nothing"
@@ -181,14 +175,6 @@ class ConsumerSettings(ProcessSettings):
     watchdog_s: Seconds = 60.0
     shutdown_s: Seconds = 25.0
     retry_max_s: Seconds = 30.0
-    breaker_in_a_row: Annotated[int, Field(ge=1)] = Field(
-        default=20, description="more dead letters in a row hold their partition back"
-    )
-    breaker_share: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=0.5, description="so does a greater share of the last messages"
-    )
-    breaker_window: Annotated[int, Field(ge=20, le=10_000)] = 100
-    breaker_probe_s: Seconds = 60.0
     breaker_in_a_row: Annotated[int, Field(ge=1)] = Field(
         default=20, description="more dead letters in a row hold their partition back"
     )
