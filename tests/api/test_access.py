@@ -175,7 +175,7 @@ def test_wrong_tokens_are_not_made(guarded: LiveApi, wrong: dict[str, Any], path
 
 
 @pytest.fixture
-def shop(guarded: LiveApi) -> Iterator[dict[str, int]]:
+def shop(guarded: LiveApi, http: requests.Session) -> Iterator[dict[str, int]]:
     """Two tables with a rule each, by name."""
     ids = {}
     for name in ("shop.orders", "shop.clean"):
@@ -244,7 +244,7 @@ def restricted(guarded: LiveApi) -> str:
 
 
 def test_rules_with_sql_want_a_scope_of_their_own(guarded: LiveApi, shop: dict[str, int]) -> None:
-    rule = {"type": "custom_sql", "name": "q", "arguments": {"sql": "select 1"}}
+    rule = {"type": "failed_rows_sql", "name": "q", "arguments": {"query": "select 1"}}
     path = f"/api/v1/tables/{shop['shop.orders']}/rules"
     writer = create(guarded, "write_rules")["token"]
     answer = ask(guarded, writer, "POST", path, json=rule)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -114,23 +115,29 @@ def test_it_has_what_it_needs_and_nothing_of_the_tests(images: Images, container
     output(images, container, "/opt/venv/bin/python", "-c", import_all)
 
 
-def test_without_a_token_it_refuses_to_serve_the_world(
-    images: Images, container: str, postgres: EmbeddedPostgres
+def test_without_a_token_it_makes_the_first_one_and_lets_nobody_in_without(
+    images: Images, container: str, postgres: EmbeddedPostgres, tmp_path: Path
 ) -> None:
-    done = subprocess.run(
-        in_container(
-            images,
-            container,
-            *("./start-service.sh", "api"),
-            env={"STRINGX_DATABASE_URL": postgres.url()},
-        ),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert "STRINGX_API_TOKEN is not set" in done.stderr
+    port = ports.choose_free()
+    environment = {"STRINGX_DATABASE_URL": postgres.url(), "STRINGX_API_PORT": str(port)}
+    address, log = f"http://127.0.0.1:{port}", tmp_path / "api.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            in_container(images, container, "./start-service.sh", "api", env=environment),
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        wait_until_ready(f"{address}/health/ready", process, log)
+        tables = f"{address}/api/v1/tables"
+        assert requests.get(tables, timeout=10).status_code == 401
+        [token] = re.findall(r"sxt_\w+", log.read_text())
+        headers = {"Authorization": f"Bearer {token}"}
+        assert requests.get(tables, headers=headers, timeout=10).status_code == 200
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(40)
 
 
 def test_the_api_serves_in_it_and_its_health_check_knows(
