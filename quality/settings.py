@@ -146,6 +146,15 @@ class ApiSettings(ProcessSettings):
     measurement_retention_days: Annotated[int, Field(ge=1, le=3650)] = 400
     dead_letter_retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
     retention_interval_s: Seconds = 600.0
+    tree_limit: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=50_000, description="executions of a tree that are shown"
+    )
+    pipelines_interval_s: Seconds = Field(
+        default=60.0, description="freshness, timeliness and missing executions"
+    )
+    follow_up_interval_s: Seconds = Field(default=1.0, description="what follows a successful end")
+    timeliness_lookback_minutes: Annotated[int, Field(ge=5, le=525_600)] = 60
+    execution_retention_days: Annotated[int, Field(ge=90, le=36_500)] = 365
     gate_valid_for_s: Annotated[int, Field(ge=1, le=366 * 86_400)] = Field(
         default=86_400, description="how long a decision holds, where a table's policy says nothing"
     )

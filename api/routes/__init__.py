@@ -8,6 +8,7 @@ from api.routes import (
     dead_letters,
     drafts,
     history,
+    pipelines,
     rules,
     tables,
     tokens,
@@ -28,5 +29,6 @@ GROUPS = [
     dead_letters.operations,
     tokens.operations,
     audit.operations,
+    *pipelines.GROUPS,
 ]
 """The operations of the API, in the order in which its documentation shows them."""

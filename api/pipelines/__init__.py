@@ -1,0 +1,1 @@
+"""Pipelines as use cases: what the routes and the clock call."""

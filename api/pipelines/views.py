@@ -1,0 +1,164 @@
+"""The shapes that the paths of pipelines answer with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, Field, RootModel
+
+from quality.pipelines.intervals import DatePart
+from quality.pipelines.reports import FilledTable
+
+
+class Reported(BaseModel):
+    """What the program of a pipeline needs to know: its id, and where it stands."""
+
+    id: int
+    active: bool
+    load_lineage: bool
+    watermark: str | None
+
+
+class Made(BaseModel):
+    """The id of what was reported."""
+
+    id: int
+
+
+class _Thresholds(BaseModel):
+    freshness_number: int | None
+    freshness_datepart: DatePart | None
+    mute_freshness_check: bool
+    timeliness_number: int | None
+    timeliness_datepart: DatePart | None
+    mute_timeliness_check: bool
+
+
+class PipelineView(_Thresholds):
+    """A pipeline, with the tables that it fills."""
+
+    id: int
+    name: str
+    pipeline_type_id: int
+    pipeline_type_name: str
+    owner: str | None
+    watermark: str | None
+    next_watermark: str | None
+    pipeline_metadata: dict[str, Any] | None
+    last_target_insert: AwareDatetime | None
+    last_target_update: AwareDatetime | None
+    last_target_soft_delete: AwareDatetime | None
+    load_lineage: bool
+    active: bool
+    cadence: str | None
+    cadence_grace_s: int
+    tables: list[FilledTable]
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class PipelineList(RootModel[list[PipelineView]]):
+    """Pipelines by id."""
+
+
+class PipelinePage(BaseModel):
+    """Pipelines by id."""
+
+    items: list[PipelineView]
+    next_cursor: str | None
+
+
+class TypeView(_Thresholds):
+    """A type of pipelines."""
+
+    id: int
+    name: str
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class TypeList(RootModel[list[TypeView]]):
+    """Types of pipelines by id."""
+
+
+class TypePage(BaseModel):
+    """Types of pipelines by id."""
+
+    items: list[TypeView]
+    next_cursor: str | None
+
+
+class Started(BaseModel):
+    """A new execution."""
+
+    id: int
+    start_date: AwareDatetime
+
+
+class ExecutionCheck(BaseModel):
+    """A check that an execution is the parent of."""
+
+    id: str
+    connection: str
+    table: str
+    state: str
+    status: str | None
+    received_at: AwareDatetime
+    finished_at: AwareDatetime | None
+
+
+class ExecutionSummary(BaseModel):
+    """An execution of a pipeline."""
+
+    id: int
+    parent_id: int | None
+    pipeline_id: int
+    start_date: AwareDatetime
+    end_date: AwareDatetime | None
+    duration_seconds: float | None
+    completed_successfully: bool | None
+    inserts: int | None
+    updates: int | None
+    soft_deletes: int | None
+    total_rows: int | None
+    watermark: str | None
+    next_watermark: str | None
+    execution_metadata: dict[str, Any] | None
+    anomaly_flags: dict[str, bool] | None
+    throughput: float | None = Field(description="rows a second")
+    failure_reason: str | None = Field(description="where the service itself ended it")
+
+
+class ExecutionView(ExecutionSummary):
+    """An execution with its direct children and the checks of what it wrote."""
+
+    child_executions: list[ExecutionSummary]
+    checks: list[ExecutionCheck]
+
+
+class ExecutionPage(BaseModel):
+    """Executions, newest first."""
+
+    items: list[ExecutionSummary]
+    next_cursor: str | None
+
+
+class TreeNode(ExecutionSummary):
+    """An execution in its tree; shares are of the root's time."""
+
+    pipeline: str
+    depth: int
+    seconds: float = Field(description="taken so far")
+    share: float
+    own_share: float = Field(description="without the time in which children ran")
+    is_failed: bool
+    children: list[TreeNode]
+
+
+class ExecutionTree(BaseModel):
+    """An execution and all below it, and where a failure began."""
+
+    executions: int
+    is_complete: bool = Field(description="false: there are more than could be shown")
+    failed_execution_id: int | None
+    root: TreeNode

@@ -1,0 +1,99 @@
+"""Executions, with all that is known of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import Field
+
+from api.operations import Answer, Operations, PageQuery
+from api.pipelines import views
+from api.routes.checks import Moment
+from api.routes.pipelines.framework import shown
+from api.routes.pipelines.identifiers import known_id
+from api.services import services
+from api.store.pipelines import executions, listing
+from quality.pipelines.reports import EndReport, Id, StartReport
+from quality.pipelines.texts import Name
+from quality.pipelines.trees import tree
+
+operations = Operations("executions", __name__)
+add = operations.add
+
+
+class ExecutionQuery(PageQuery):
+    pipeline_id: Id | None = None
+    pipeline: Name | None = None
+    parent_id: Id | None = None
+    state: listing.State | None = None
+    anomalous: bool | None = Field(default=None, description="only those with an anomaly flag")
+    since: Moment | None = None
+    until: Moment | None = None
+
+
+@add(
+    "POST",
+    "/executions",
+    body=StartReport,
+    answers={201: views.ExecutionView},
+    problems=(404,),
+    scope="pipelines",
+)
+def start_execution(body: StartReport) -> Answer:
+    """Start an execution; answers it."""
+    with services().checking.statements.connect() as db:
+        execution_id = executions.start(db, body)["id"]
+        location = {"Location": f"/api/v1/executions/{execution_id}"}
+        return Answer(shown(db, execution_id), 201, location)
+
+
+@add(
+    "POST",
+    "/executions/end",
+    body=EndReport,
+    answers={200: views.ExecutionView},
+    problems=(404, 409),
+    scope="pipelines",
+)
+def end_execution(body: EndReport) -> Answer:
+    """End an execution; answers it."""
+    with services().checking.statements.connect() as db:
+        executions.end(db, body)
+        return Answer(shown(db, body.id))
+
+
+@add("GET", "/executions", query=ExecutionQuery, answers={200: views.ExecutionPage})
+def list_executions(query: ExecutionQuery) -> Answer:
+    """List executions, newest first."""
+    paging = {"limit", "cursor"}
+    filters: dict[str, Any] = {
+        name: getattr(query, name) for name in query.model_fields_set - paging
+    }
+    with services().database.connect() as db:
+        page = listing.page(db, limit=query.limit, cursor=query.cursor, filters=filters)
+    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+
+
+@add("GET", "/executions/<int:execution_id>", answers={200: views.ExecutionView})
+def get_execution(execution_id: int) -> Answer:
+    """Read an execution with its direct children and the checks of what it wrote."""
+    with services().checking.statements.connect() as db:
+        return Answer(shown(db, known_id(execution_id, "execution")))
+
+
+@add("GET", "/executions/<int:execution_id>/tree", answers={200: views.ExecutionTree})
+def get_execution_tree(execution_id: int) -> Answer:
+    """The whole tree below an execution: shares of the time, and where a failure began."""
+    limit = services().settings.tree_limit
+    with services().checking.statements.connect() as db:
+        rows = executions.descendants(db, known_id(execution_id, "execution"), limit + 1)
+    root, failed = tree(execution_id, rows[:limit], datetime.now(UTC))
+    return Answer(
+        {
+            "executions": min(len(rows), limit),
+            "is_complete": len(rows) <= limit,
+            "failed_execution_id": failed,
+            "root": root,
+        }
+    )

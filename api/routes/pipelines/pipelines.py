@@ -1,0 +1,65 @@
+"""Pipelines and their types, in pages."""
+
+from __future__ import annotations
+
+from api.operations import Answer, Operations, PageQuery
+from api.pipelines import views
+from api.routes.pipelines.identifiers import known_id
+from api.services import services
+from api.store.pipelines import pipelines, types
+from quality.names import Owner
+from quality.pipelines.reports import PipelineReport
+from quality.pipelines.texts import Name
+
+operations = Operations("pipelines", __name__)
+add = operations.add
+
+
+class PipelinePageQuery(PageQuery):
+    name: Name | None = None
+    type: Name | None = None
+    owner: Owner | None = None
+    active: bool | None = None
+
+
+class TypePageQuery(PageQuery):
+    name: Name | None = None
+
+
+@add(
+    "PUT",
+    "/pipelines",
+    body=PipelineReport,
+    answers={200: views.PipelineView, 201: views.PipelineView},
+    scope="pipelines",
+)
+def put_pipeline(body: PipelineReport) -> Answer:
+    """Keep a pipeline in step with its code; answers all of it."""
+    checking = services().checking
+    with checking.statements.connect() as db:
+        answer, is_new = pipelines.report(db, checking.database.begin, body)
+        return Answer(pipelines.get(db, answer["id"]), 201 if is_new else 200)
+
+
+@add("GET", "/pipelines", query=PipelinePageQuery, answers={200: views.PipelinePage})
+def list_pipelines(query: PipelinePageQuery) -> Answer:
+    """List pipelines."""
+    with services().database.connect() as db:
+        filters = query.model_dump(exclude={"limit", "cursor"})
+        page = pipelines.page(db, limit=query.limit, cursor=query.cursor, filters=filters)
+    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+
+
+@add("GET", "/pipelines/<int:pipeline_id>", answers={200: views.PipelineView})
+def get_pipeline(pipeline_id: int) -> Answer:
+    """Read a pipeline with the tables that it fills."""
+    with services().database.connect() as db:
+        return Answer(pipelines.get(db, known_id(pipeline_id, "pipeline")))
+
+
+@add("GET", "/pipeline-types", query=TypePageQuery, answers={200: views.TypePage})
+def list_pipeline_types(query: TypePageQuery) -> Answer:
+    """List types of pipelines."""
+    with services().database.connect() as db:
+        page = types.page(db, limit=query.limit, cursor=query.cursor, name=query.name)
+    return Answer({"items": page.items, "next_cursor": page.next_cursor})

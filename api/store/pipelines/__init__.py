@@ -1,0 +1,1 @@
+"""Pipelines in the store: each module one thing, its statements and what they answer."""

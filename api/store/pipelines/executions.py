@@ -1,0 +1,204 @@
+"""Executions: their starts and ends, each in one statement, whatever follows from them.
+
+A start writes the execution with its row of depth 0 and one for each ancestor in the closure table.
+An end moves the pipeline on, and leaves a note where something is to follow.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from quality.errors import Conflict, MalformedDocument, NotFound
+from quality.pipelines.reports import EndReport, StartReport
+
+# The parent's ancestors never change, so that starts under one parent need not wait for each other.
+_START = text(
+    """
+    with parent as (
+        select id from pipeline_execution where id = cast(:parent_id as bigint) for key share
+    ), made as (
+        insert into pipeline_execution (parent_id, pipeline_id, start_date, hour_recorded,
+            watermark, next_watermark)
+        select cast(:parent_id as bigint), p.id, s.at,
+            extract(hour from s.at at time zone 'UTC')::integer,
+            coalesce(:watermark, p.watermark), coalesce(:next_watermark, p.next_watermark)
+        from pipeline p
+        cross join (select coalesce(cast(:start_date as timestamptz), now()) as at) as s
+        where p.id = :pipeline_id
+            and (cast(:parent_id as bigint) is null or exists (select from parent))
+        returning id, pipeline_id, start_date
+    ), closed as (
+        insert into pipeline_execution_closure (parent_execution_id, child_execution_id, depth)
+        select id, id, 0 from made
+        union all
+        select c.parent_execution_id, made.id, c.depth + 1
+        from pipeline_execution_closure c cross join made
+        where c.child_execution_id = cast(:parent_id as bigint)
+    )
+    select id, start_date from made
+    """
+)
+_END = text(
+    """
+    with held as (
+        select id, pipeline_id, start_date, end_date,
+            (end_date, completed_successfully, inserts, updates, soft_deletes, total_rows,
+                execution_metadata) is not distinct from (cast(:end_date as timestamptz),
+                cast(:succeeded as boolean), cast(:inserts as bigint), cast(:updates as bigint),
+                cast(:soft_deletes as bigint), cast(:total_rows as bigint),
+                cast(:metadata as jsonb)) as is_same
+        from pipeline_execution where id = :id for no key update
+    ), ended as (
+        update pipeline_execution e
+        set end_date = :end_date, completed_successfully = :succeeded,
+            duration_seconds = extract(epoch from :end_date - h.start_date),
+            inserts = :inserts, updates = :updates, soft_deletes = :soft_deletes,
+            total_rows = :total_rows, execution_metadata = cast(:metadata as jsonb),
+            throughput = round(coalesce(cast(:total_rows as bigint), case
+                when coalesce(:inserts, :updates, :soft_deletes) is not null
+                then coalesce(:inserts, 0) + coalesce(:updates, 0) + coalesce(:soft_deletes, 0)
+                end) / extract(epoch from :end_date - h.start_date)::numeric, 4)
+        from held h
+        where e.id = h.id and h.end_date is null and :end_date > h.start_date
+        returning e.id, e.pipeline_id
+    ), moved as (
+        update pipeline p
+        set watermark = p.next_watermark, load_lineage = false,
+            last_target_insert = case when :inserts > 0
+                then greatest(p.last_target_insert, :end_date) else p.last_target_insert end,
+            last_target_update = case when :updates > 0
+                then greatest(p.last_target_update, :end_date) else p.last_target_update end,
+            last_target_soft_delete = case when :soft_deletes > 0
+                then greatest(p.last_target_soft_delete, :end_date)
+                else p.last_target_soft_delete end
+        from ended
+        where p.id = ended.pipeline_id and :succeeded and (:inserts > 0 or :updates > 0
+            or :soft_deletes > 0 or p.load_lineage
+            or p.watermark is distinct from p.next_watermark)
+    ), followed as (
+        insert into execution_follow_up (execution_id)
+        select ended.id from ended join pipeline p on p.id = ended.pipeline_id
+        where :succeeded and p.has_followers
+    )
+    select h.start_date, h.end_date, h.is_same, exists (select from ended) as is_ended
+    from held h
+    """
+)
+_COLUMNS = """e.id, e.parent_id, e.pipeline_id, e.start_date, e.end_date, e.duration_seconds,
+    e.completed_successfully, e.inserts, e.updates, e.soft_deletes, e.total_rows, e.watermark,
+    e.next_watermark, e.execution_metadata, e.anomaly_flags, e.throughput::float8 as throughput,
+    e.failure_reason"""
+_ONE = text(
+    f"""
+    select {_COLUMNS} from pipeline_execution_closure c
+    join pipeline_execution e on e.id = c.child_execution_id
+    where c.parent_execution_id = :id and c.depth <= 1 order by c.depth, e.id
+    """  # noqa: S608 only our own list of columns
+)
+_TREE = text(
+    f"""
+    select {_COLUMNS}, c.depth, p.name as pipeline
+    from pipeline_execution_closure c
+    join pipeline_execution e on e.id = c.child_execution_id
+    join pipeline p on p.id = e.pipeline_id
+    where c.parent_execution_id = :id order by c.depth, e.id limit :limit
+    """  # noqa: S608 only our own list of columns
+)
+_CHECKS = text(
+    """
+    select id, connection, table_name as table, state, status, received_at, finished_at
+    from check_run
+    where request ? 'pipeline_execution_id'
+        and request ->> 'pipeline_execution_id' = cast(:id as text)
+    order by received_at, id limit 500
+    """
+)
+_HAS_PIPELINE = text("select 1 from pipeline where id = :id")
+
+
+def start(db: Connection, report: StartReport) -> dict[str, Any]:
+    """Start an execution: its id and start_date.
+
+    NotFound with code `pipeline_unknown` or `execution_unknown` (the parent).
+    """
+    values = {
+        "pipeline_id": report.pipeline_id,
+        "parent_id": report.parent_id,
+        "start_date": report.start_date,
+        "watermark": report.watermark,
+        "next_watermark": report.next_watermark,
+    }
+    row = db.execute(_START, values).first()
+    if row is None:
+        if db.scalar(_HAS_PIPELINE, {"id": report.pipeline_id}) is None:
+            raise no_pipeline(report.pipeline_id)
+        raise NotFound(
+            f"the parent, execution {report.parent_id}, does not exist", code="execution_unknown"
+        )
+    return {"id": row.id, "start_date": row.start_date}
+
+
+def end(db: Connection, report: EndReport) -> None:
+    """End an execution; the same end again changes nothing.
+
+    NotFound with code `execution_unknown`, MalformedDocument with code `end_before_start`, Conflict
+    with code `execution_ended` where it has ended in another way.
+    """
+    metadata = report.execution_metadata
+    values = {
+        "id": report.id,
+        "end_date": report.end_date,
+        "succeeded": report.completed_successfully,
+        "inserts": report.inserts,
+        "updates": report.updates,
+        "soft_deletes": report.soft_deletes,
+        "total_rows": report.total_rows,
+        "metadata": None if metadata is None else json.dumps(metadata),
+    }
+    row = db.execute(_END, values).first()
+    if row is None:
+        raise no_execution(report.id)
+    if row.is_ended or row.is_same:
+        return
+    if row.end_date is not None:
+        raise Conflict(
+            f"execution {report.id} has ended already, with other values", code="execution_ended"
+        )
+    raise MalformedDocument(
+        f"end_date must be after the start ({row.start_date.isoformat()})", code="end_before_start"
+    )
+
+
+def get(db: Connection, execution_id: int) -> dict[str, Any]:
+    """An execution with its direct children; NotFound with code `execution_unknown`."""
+    rows = [dict(row) for row in db.execute(_ONE, {"id": execution_id}).mappings()]
+    if not rows:
+        raise no_execution(execution_id)
+    return {**rows[0], "child_executions": rows[1:]}
+
+
+def checks_of(db: Connection, execution_id: int) -> list[dict[str, Any]]:
+    """The checks that an execution is the parent of, with their verdicts."""
+    return [dict(row) for row in db.execute(_CHECKS, {"id": execution_id}).mappings()]
+
+
+def descendants(db: Connection, execution_id: int, limit: int) -> list[Mapping[str, Any]]:
+    """An execution and all below it, from the top; NotFound with code `execution_unknown`."""
+    rows = db.execute(_TREE, {"id": execution_id, "limit": limit}).mappings().all()
+    if not rows:
+        raise no_execution(execution_id)
+    return [dict(row) for row in rows]
+
+
+def no_pipeline(which: int | str) -> NotFound:
+    """The refusal of a pipeline that there is not."""
+    return NotFound(f"there is no pipeline {which}", code="pipeline_unknown")
+
+
+def no_execution(execution_id: int) -> NotFound:
+    """The refusal of an execution that there is not."""
+    return NotFound(f"there is no execution {execution_id}", code="execution_unknown")
