@@ -32,9 +32,9 @@ class TaskFailed(StringXError):
 
 
 class Arguments(BaseModel):
-    """Base of the arguments of tasks: none that is not declared."""
+    """Base of the arguments of tasks: none that is not declared. A number will do for a text."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, coerce_numbers_to_str=True)
 
 
 @dataclass(frozen=True, slots=True)
