@@ -13,7 +13,6 @@ from quality.catalogue.types import (
     ValueList,
     ValueRange,
 )
-from quality.names import Text
 from quality.predicates import Scalar
 
 
@@ -37,17 +36,6 @@ class Pairs(OtherColumn):
 class Later(Arguments):
     offset: int = Field(
         default=0, ge=0, le=31_536_000, description="seconds after now that are still allowed"
-    )
-
-
-Key = Annotated[Text, Field(max_length=200)]
-
-
-class JsonKeys(Arguments):
-    keys: Annotated[list[Key], Field(min_length=1, max_length=100)]
-    require_all: bool = True
-    is_text: bool = Field(
-        default=False, description="the column holds JSON as text; needs PostgreSQL 16"
     )
 
 
@@ -113,22 +101,6 @@ TYPES = (
         {"type": "not_in_future", "column": "time_hour"},
         tested="values",
         aliases=("is_not_in_future",),
-    ),
-    RuleType(
-        "json_keys",
-        "validity",
-        "JSON objects that have all of the keys, or any of them where require_all is false. The "
-        "column is of type json or jsonb, or is_text is true and the server is PostgreSQL 16 or "
-        "newer.",
-        JsonKeys,
-        {
-            "type": "json_keys",
-            "column": "payload",
-            "arguments": {"keys": ["id", "sent_at"]},
-        },
-        tested="values",
-        nulls="NULL never violates the rule; JSON's own null does, as it is no object.",
-        aliases=("has_json_keys",),
     ),
     RuleType(
         "distinct_values_contain_set",

@@ -25,6 +25,8 @@ SAME: list[tuple[str, str | None, dict[str, Any], dict[str, Any]]] = [
      {"type": "not_null", "error_if": "> 0.1%"}),
     ("expect_column_values_to_not_be_null", COLUMN, {"mostly": 1},
      {"type": "not_null", "error_if": "!= 0"}),
+    ("gx.expect_column_values_to_match_json_schema", COLUMN, {"json_schema": {"type": "object"}},
+     {"type": "json_schema", "arguments": {"json_schema": {"type": "object"}, "is_text": True}}),
     ("gx.expect_column_values_to_be_in_set", COLUMN, {"value_set": ["a", 1]},
      {"type": "accepted_values", "arguments": {"values": ["a", 1], "case_insensitive": False}}),
     # Both ends belong to the range, unless they are strict.

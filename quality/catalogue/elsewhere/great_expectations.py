@@ -57,6 +57,12 @@ ALIASES: dict[str, Alias] = {
     "expect_column_distinct_values_to_equal_set": Alias(
         "distinct_values_equal_set", {"value_set": "values"}
     ),
+    "expect_column_values_to_match_json_schema": Alias(
+        "json_schema",
+        same=("json_schema",),
+        given={"is_text": True},
+        mostly="same",
+    ),
     "expect_column_values_to_be_between": ranged("accepted_range", mostly="differs"),
     "expect_column_value_lengths_to_be_between": whole("string_length_between", mostly="same"),
     "expect_column_value_lengths_to_equal": Alias(
