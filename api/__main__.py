@@ -19,6 +19,7 @@ from api.checking import Checking
 from api.dead_letter_reader import DeadLetterReader
 from api.dead_letters import Redrives
 from api.drafts import Drafts
+from api.gate import AtTheGate
 from api.metrics import Metrics, StoreCollector
 from api.relay import Relay
 from api.retention import Retention
@@ -146,6 +147,7 @@ def _open(
 
     metrics.registry.register(StoreCollector(verdicts, pending, letters))
     known = Access(statements, settings)
+    gate = AtTheGate(statements, settings.gate_waits)
     relay = Relay(database, settings, kafka, checking.requeue_overdue)
     reader = DeadLetterReader(database, settings, kafka)
     if kafka.bootstrap_servers:
@@ -157,6 +159,7 @@ def _open(
     scheduler.start()
 
     def close() -> None:
+        gate.stop()
         scheduler.stop()
         retention.stop()
         known.stop()
@@ -167,7 +170,9 @@ def _open(
         database.dispose()
 
     redrives = Redrives(database, settings, kafka)
-    services = Services(settings, database, engine, metrics, checking, drafts, known, redrives)
+    services = Services(
+        settings, database, engine, metrics, checking, drafts, known, gate, redrives
+    )
     return create_app(services), close
 
 

@@ -20,6 +20,7 @@ from api.judging import complete
 from api.metrics import Metrics
 from api.store import checks, claims, leases, outbox, outcomes, results
 from api.store.checks import Request
+from api.store.gate import Gate
 from api.store.leases import Claim, Lease
 from api.store.outcomes import Finished, Stored
 from api.store.rule_sets import RuleSets
@@ -40,6 +41,14 @@ SPARE_LEASE_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """A check as it stands; `is_replayed`: its request was there before, and nothing was done."""
+
+    check: dict[str, Any]
+    is_replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Checking:
     """What routes and relay call; one per process, safe to share between threads."""
 
@@ -53,7 +62,13 @@ class Checking:
     slots: threading.BoundedSemaphore
     """Synchronous checks at a time: fewer than threads, so that health and claims get through."""
 
-    def perform(self, request: Request) -> dict[str, Any]:
+    @property
+    def gate(self) -> Gate:
+        """How decisions are made and told here."""
+        topic = self.kafka.decision_topic if self.kafka.bootstrap_servers else None
+        return Gate(self.settings.gate_valid_for_s, topic)
+
+    def perform(self, request: Request) -> Answered:
         """Run a check now and answer it finished; one that was run before is not run again.
 
         A check that another worker has in hand is answered as it stands (state `running`).
@@ -71,7 +86,7 @@ class Checking:
             if claim.error is not None:
                 raise claim.error
             if claim.outcome != "claimed" or claim.rule_set is None:
-                return self.show(request.id)
+                return Answered(self.show(request.id), is_replayed=True)
             with self.statements.connect() as db:  # the commit of the outcome covers it
                 _record(db, request, "sync", is_awaited=False)
             outcome = self._run(claim.rule_set, claim.scope, limit_s)
@@ -82,16 +97,17 @@ class Checking:
             finished = Finished(request.id, claim.fence, outcome)
             with self.statements.connect() as db:
                 [finished] = complete(db, [finished])
-                [stored] = outcomes.store(db, [finished])
+                [stored] = outcomes.store(db, [finished], self.gate)
                 if stored.result == "unknown":  # a crash of the database took the claim along
                     raise Unavailable("the check was lost; ask again", code="check_lost")
                 shown = results.check(db, request.id)
+                self._wake_relay(db)
             self._count([stored], [finished])
-            return shown
+            return Answered(shown)
         finally:
             self.slots.release()
 
-    def trigger(self, request: Request) -> dict[str, Any]:
+    def trigger(self, request: Request) -> Answered:
         """Store a request and its message to Kafka in one transaction; answers it as `received`."""
         bind_correlation(request.id)
         if not self.kafka.bootstrap_servers:
@@ -100,15 +116,16 @@ class Checking:
                 code="kafka_not_configured",
             )
         with self.database.begin() as db:
-            if outbox.pending(db) >= self.settings.outbox_limit:
+            if outbox.pending(db, self.kafka.request_topic) >= self.settings.outbox_limit:
                 raise Unavailable(
                     "too many requests wait for Kafka; try again later", code="queue_full"
                 )
-            if checks.receive(db, request, self.rule_sets, "http"):
+            is_new = checks.receive(db, request, self.rule_sets, "http")
+            if is_new:
                 self.enqueue(db, request.message, request.traceparent)
                 _record(db, request, "async")
                 log.info("check_received", table=request.body.table)
-        return self.show(request.id)
+        return Answered(self.show(request.id), is_replayed=not is_new)
 
     def show(self, check_id: str) -> dict[str, Any]:
         with self.statements.connect() as db:
@@ -118,7 +135,7 @@ class Checking:
         self, requests: list[Request], worker: str, source: str, lease_s: float
     ) -> list[Claim]:
         """Take a batch into work; answers in the order of `requests`."""
-        lease = Lease(worker, source, lease_s, self.settings.max_attempts)
+        lease = Lease(worker, source, lease_s, self.settings.max_attempts, self.gate)
         with self.statements.connect() as db:
             taken = claims.claim_new(db, requests, self.rule_sets, lease)
         rest = [place for place in range(len(requests)) if place not in taken]
@@ -143,7 +160,8 @@ class Checking:
         """Store a batch of outcomes, each once, all of them or none; then count them."""
         with self.statements.connect() as db:
             finished = complete(db, finished)
-            answers = outcomes.store(db, finished)
+            answers = outcomes.store(db, finished, self.gate)
+            self._wake_relay(db)
         self._count(answers, finished)
         return answers
 
@@ -164,6 +182,12 @@ class Checking:
             headers["traceparent"] = traceparent
         value = json.dumps(document, ensure_ascii=False)
         outbox.add(db, self.kafka.request_topic, document["table"], value, headers)
+
+    def _wake_relay(self, db: Connection) -> None:
+        """Have decisions sent now. Apart from what stores them: a transaction that notifies commits
+        alone (PostgreSQL has one queue for all), and would make all others wait for its disk."""
+        if self.kafka.bootstrap_servers:
+            outbox.wake(db)
 
     def _count(self, answers: list[Stored], finished: list[Finished]) -> None:
         for stored, one in zip(answers, finished, strict=True):

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
-from confluent_kafka import KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -24,6 +25,7 @@ log = get_logger(__name__)
 
 _LEADER_LOCK = 0x5354_5249_4E58
 _BATCH = 500
+_ASK_S = 5.0
 _TROUBLE = (psycopg.Error, SQLAlchemyError, KafkaException, BufferError)
 
 
@@ -80,8 +82,10 @@ class Relay:
 
     def _lead(self, session: psycopg.Connection[Any]) -> None:
         producer = self._producer()
+        has_topic = False
         next_sweep = time.monotonic() + self._settings.sweep_interval_s
         while not self._stopping.is_set():
+            has_topic = has_topic or self._ensure_topic()
             if not self._send(producer):
                 # Messages that timed out leave librdkafka's producer with a fatal state on some
                 # brokers; a new one starts clean, and the rows are still there.
@@ -92,6 +96,32 @@ class Relay:
                 next_sweep = time.monotonic() + self._settings.sweep_interval_s
             for _ in session.notifies(timeout=self._settings.outbox_poll_s, stop_after=1):
                 pass
+
+    def _ensure_topic(self) -> bool:
+        """Create the topic of decisions where it is missing; whether it is there now.
+
+        It is compacted, so that it says of each table what was decided last, and what is older than
+        any decision holds is dropped, because scopes come and go.
+        """
+        topic, admin = self._kafka.decision_topic, AdminClient(self._kafka.client())
+        retention_ms = self._kafka.decision_retention_days * 86_400_000
+        try:
+            found = admin.list_topics(topic, timeout=_ASK_S).topics.get(topic)
+            if found is not None and found.error is None:
+                return True
+            wanted = NewTopic(
+                topic,
+                num_partitions=self._kafka.partitions,
+                replication_factor=self._kafka.replication,
+                config={"cleanup.policy": "compact,delete", "retention.ms": str(retention_ms)},
+            )
+            admin.create_topics([wanted], request_timeout=_ASK_S)[topic].result(2 * _ASK_S)
+            log.info("topic_created", topic=topic, partitions=self._kafka.partitions)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                log.warning("topic_not_created", topic=topic, error=error.args[0].str())
+                return False
+        return True
 
     def _send(self, producer: Producer) -> bool:
         """Send what waits; True when every message was acknowledged and marked."""

@@ -12,6 +12,7 @@ from api.access import Access
 from api.checking import Checking
 from api.dead_letters import Redrives
 from api.drafts import Drafts
+from api.gate import AtTheGate
 from api.metrics import Metrics
 from quality.engine import Engine
 from quality.settings import ApiSettings
@@ -30,6 +31,7 @@ class Services:
     checking: Checking
     drafts: Drafts
     access: Access
+    gate: AtTheGate
     redrives: Redrives
 
 

@@ -32,6 +32,10 @@ Measured = Annotated[dict[Annotated[Text, Field(max_length=63)], Measure], Field
 
 _WORST_FIRST: tuple[CheckStatus, ...] = ("error", "fail", "warn", "pass")
 
+OUT_OF_TIME = "deadline"
+OVER_BUDGET = "over budget"
+"""How the message of a skipped rule begins that should have been judged, and was not."""
+
 
 class Selection(BaseModel):
     """Which active rules of the table a check runs; what is left out does not narrow."""
@@ -168,6 +172,11 @@ class RuleResult(BaseModel):
     is_shadow: bool = False
     weight: Annotated[float, Field(gt=0, le=1000, allow_inf_nan=False)] = 1.0
 
+    @property
+    def is_left_out(self) -> bool:
+        """Whether time or budget did not suffice for it; other skipped rules had no history yet."""
+        return is_left_out(self.status, self.message)
+
 
 class CheckOutcome(BaseModel):
     """One finished run. `error` says why nothing could be judged; then the status is `error`.
@@ -193,7 +202,10 @@ class CheckOutcome(BaseModel):
     @property
     def status(self) -> CheckStatus:
         """The verdict."""
-        return "error" if self.error_code else verdict(result.status for result in self.counted)
+        if self.error_code:
+            return "error"
+        is_partial = any(result.is_left_out for result in self.counted)
+        return verdict((result.status for result in self.counted), is_partial=is_partial)
 
     @property
     def score(self) -> float | None:
@@ -216,15 +228,23 @@ class CheckOutcome(BaseModel):
         )
 
 
-def verdict(statuses: Iterable[RuleStatus]) -> CheckStatus:
+def is_left_out(status: str, message: str | None) -> bool:
+    """See `RuleResult.is_left_out`."""
+    return status == "skipped" and (message or "").startswith((OUT_OF_TIME, OVER_BUDGET))
+
+
+def verdict(statuses: Iterable[RuleStatus], *, is_partial: bool = False) -> CheckStatus:
     """The worst of the rules; `no_rules` where none ran, which is never a pass.
 
     A skipped rule was not judged, so a check of nothing but skipped rules is an `error`.
+    `is_partial`: some were left out that should have been judged. Then it is `fail` where another
+    rule failed, which is known whatever they would have said, and otherwise an `error`.
     """
     seen = set(statuses)
     if not seen:
         return "no_rules"
-    return next((status for status in _WORST_FIRST if status in seen), "error")
+    worst: CheckStatus = next((status for status in _WORST_FIRST if status in seen), "error")
+    return "error" if is_partial and worst in ("pass", "warn") else worst
 
 
 def failed_outcome(

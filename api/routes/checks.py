@@ -28,6 +28,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 IDEMPOTENCY_KEY = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+"""On an answer to a request that was there before: it is what was stored, and nothing was run."""
 
 
 def _date_first(value: str) -> str:
@@ -89,10 +91,11 @@ def create_check(body: CheckBody) -> Answer:
         asked = asked.model_copy(update={"requested_by": holder})
     wanted = Request(_check_id(asked), asked, _traceparent())
     checking = services().checking
-    check = checking.perform(wanted) if body.mode == "sync" else checking.trigger(wanted)
-    finished = check["state"] == "finished"
-    location = {"Location": f"/api/v1/checks/{wanted.id}"}
-    return Answer(check, 200 if finished else 202, location)
+    found = checking.perform(wanted) if body.mode == "sync" else checking.trigger(wanted)
+    headers = {"Location": f"/api/v1/checks/{wanted.id}"}
+    if found.is_replayed:
+        headers[REPLAYED] = "true"
+    return Answer(found.check, 200 if found.check["state"] == "finished" else 202, headers)
 
 
 @add("GET", "/checks/<check_id>", answers={200: views.CheckView})

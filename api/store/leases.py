@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, text
 
+from api.store.gate import Gate
 from quality.checks import CheckOutcome
 from quality.errors import StringXError
 from quality.predicates import Predicate
@@ -68,6 +69,8 @@ class Lease:
     source: str
     seconds: float
     max_attempts: int
+    gate: Gate = field(default_factory=Gate)
+    """For what is given up when it is taken."""
 
 
 def renew(db: Connection, claims: list[tuple[str, int]], lease_s: float) -> set[str]:

@@ -12,6 +12,17 @@ from api.store.schema import outbox
 CHANNEL = "stringx_outbox"
 """PostgreSQL's NOTIFY channel on which a new message is announced when it is committed."""
 
+_WAKE = text(f"notify {CHANNEL}")
+_UNSENT = text(
+    """
+    select m.* from (select distinct topic from outbox where sent_at is null) t
+    cross join lateral (
+        select id, topic, key, value, headers from outbox
+        where sent_at is null and topic = t.topic order by id limit :limit
+    ) m order by m.id
+    """
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -29,23 +40,26 @@ def add(
 ) -> None:
     """Store a message and wake the relay at commit."""
     db.execute(insert(outbox).values(topic=topic, key=key, value=value, headers=headers or {}))
-    db.execute(text(f"notify {CHANNEL}"))
+    wake(db)
 
 
-def pending(db: Connection) -> int:
-    """How many messages wait."""
-    return db.scalar(select(func.count()).where(outbox.c.sent_at.is_(None))) or 0
+def wake(db: Connection) -> None:
+    """Tell the relay, when this is committed, that a message waits."""
+    db.execute(_WAKE)
+
+
+def pending(db: Connection, topic: str | None = None) -> int:
+    """How many messages wait, for one topic or for all."""
+    query = select(func.count()).where(outbox.c.sent_at.is_(None))
+    return db.scalar(query if topic is None else query.where(outbox.c.topic == topic)) or 0
 
 
 def unsent(db: Connection, limit: int) -> list[Message]:
-    """The oldest messages that wait, in order."""
-    query = (
-        select(outbox.c.id, outbox.c.topic, outbox.c.key, outbox.c.value, outbox.c.headers)
-        .where(outbox.c.sent_at.is_(None))
-        .order_by(outbox.c.id)
-        .limit(limit)
-    )
-    return [Message(*row) for row in db.execute(query)]
+    """The oldest messages that wait, at most `limit` for each topic, in order.
+
+    For each, so that messages that Kafka does not take for one keep no others waiting.
+    """
+    return [Message(*row) for row in db.execute(_UNSENT, {"limit": limit})]
 
 
 def mark_sent(db: Connection, ids: list[int]) -> None:

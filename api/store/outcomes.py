@@ -15,11 +15,14 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, text
 
+from api.store.gate import HEADERS, KEY, VALUE, Gate
 from api.store.measurements import Measurement
 from quality.checks import CheckOutcome, RuleResult
+from quality.gate import basis_of, reasons_of
 
 _RESULTS: TypeAdapter[tuple[RuleResult, ...]] = TypeAdapter(tuple[RuleResult, ...])
 
+_SILENT = Gate()
 _EXTRAS = """
     ), sampled as (
         insert into rule_sample (check_id, position, rule, columns, rows, sql, is_capped)
@@ -35,28 +38,54 @@ _EXTRAS = """
             definition_hash text, scope_hash text, at timestamptz, measured jsonb)
         join fresh i on i.place = m.place where i.table_id is not null
 """
+_ANNOUNCED = f"""
+    ), announced as (
+        insert into outbox (topic, key, value, headers)
+        select :topic, {KEY}, cast({VALUE} as text), {HEADERS}
+        from (
+            select n.*, n.subject as scope_hash, n.status as verdict, n.id as check_id,
+                now() as decided_at
+            from gated n
+        ) d order by d.table_id, d.scope_hash
+"""  # noqa: S608 made of the gate's constants
 # One statement is one transaction and one round trip. A row that another transaction changed while
 # we waited for its lock is seen by `held` as it is then, so nothing is finished twice; and so does
-# `tables`, so that of each change of a verdict it is known what it was before.
+# `tables`, so that of each change of a verdict it is known what it was before, and that a policy
+# decides which was not changed meanwhile.
 _WHOLE = """
     with item as materialized (
         select * from jsonb_to_recordset(cast(:items as jsonb)) as i (place integer, id text,
             fence integer, status text, rule_set_hash text, started_at timestamptz,
             finished_at timestamptz, duration_ms float8, counts jsonb, failing_rows bigint,
-            error_code text, error text, results jsonb)
+            error_code text, error text, basis text, reasons jsonb, results jsonb)
     ), held as materialized (
-        select id, state, fence, table_id, source, rules_version, rules_hash, where_hash,
-            request ?| array['select', 'scope'] as is_narrowed
+        select id, state, fence, table_id, connection, table_name, source, rules_version,
+            rules_hash, where_hash, scope, traceparent,
+            request ?| array['select', 'scope'] as is_narrowed,
+            -- Null where a decision would be about no rows that have a name.
+            case when request ? 'select' then null when request ? 'scope' then scope_hash else ''
+            end as subject
         from check_run where id = any(cast(:ids as text[])) order by id for update
-    ), fresh as materialized (
-        select i.*, h.table_id, h.is_narrowed, h.rules_version, h.rules_hash, h.where_hash
+    ), free as materialized (
+        select i.*, h.table_id, h.connection, h.table_name, h.is_narrowed, h.rules_version,
+            h.rules_hash, h.where_hash, h.scope, h.subject, h.traceparent
         from item i
         join held h on h.id = i.id and h.fence = i.fence and h.state <> 'finished'
+    ), tables as materialized (
+        select * from monitored_table where id in (select table_id from free)
+        order by id for no key update
+    ), fresh as materialized (
+        select i.*, now() + make_interval(secs => coalesce(t.gate_valid_for_s, :valid_for_s))
+                as expires_at,
+            coalesce(coalesce(t.gate_decisions, cast(:decisions as jsonb)) ->> i.basis, 'unknown')
+                as decision
+        from free i left join tables t on t.id = i.table_id
     ), finished as (
         update check_run c set state = 'finished', status = i.status, lease_until = null,
             rule_set_hash = i.rule_set_hash, started_at = i.started_at, finished_at = now(),
             duration_ms = i.duration_ms, counts = i.counts, failing_rows = i.failing_rows,
-            error_code = i.error_code, error = i.error
+            error_code = i.error_code, error = i.error, decision = i.decision,
+            decision_expires_at = i.expires_at
         from fresh i where c.id = i.id
     ), judged as (
         insert into rule_result (check_id, table_id, finished_at, position, rule, type, column_name,
@@ -80,9 +109,23 @@ _WHOLE = """
         select distinct on (table_id) * from fresh
         where table_id is not null and not is_narrowed
         order by table_id, finished_at desc, place desc
-    ), tables as materialized (
-        select * from monitored_table where id in (select table_id from newest)
-        order by id for no key update
+    ), gated as materialized (
+        select distinct on (table_id, subject) * from fresh
+        where table_id is not null and subject is not null
+        order by table_id, subject, finished_at desc, place desc
+    ), decided as (
+        insert into gate_decision as g (table_id, scope_hash, decision, basis, verdict, reasons,
+            scope, check_id, rule_set_hash, rules_version, traceparent, decided_at, expires_at)
+        select n.table_id, n.subject, n.decision, n.basis, n.status, n.reasons, n.scope, n.id,
+            n.rule_set_hash, n.rules_version, n.traceparent, now(), n.expires_at
+        from gated n order by n.table_id, n.subject
+        on conflict (table_id, scope_hash) do update set decision = excluded.decision,
+            basis = excluded.basis, verdict = excluded.verdict, reasons = excluded.reasons,
+            scope = excluded.scope, check_id = excluded.check_id,
+            rule_set_hash = excluded.rule_set_hash, rules_version = excluded.rules_version,
+            traceparent = excluded.traceparent, decided_at = excluded.decided_at,
+            expires_at = excluded.expires_at
+    {announced}
     ), turned as (
         insert into verdict_change (table_id, check_id, at, before, after, cause, before_check_id,
             before_at, before_version, after_version)
@@ -104,9 +147,18 @@ _WHOLE = """
     )
     select id, state, fence, source from held
 """
-# Most batches have no samples and no measurements, and need not pay for the parts that keep them.
-_STORE = text(_WHOLE.format(extras=""))
-_STORE_WITH_EXTRAS = text(_WHOLE.format(extras=_EXTRAS))
+# Most batches have no samples and no measurements, and need not pay for the parts that keep them;
+# and without Kafka nobody hears of decisions.
+_STATEMENTS = {
+    (with_extras, is_announced): text(
+        _WHOLE.format(
+            extras=_EXTRAS if with_extras else "",
+            announced=_ANNOUNCED if is_announced else "",
+        )
+    )
+    for with_extras in (False, True)
+    for is_announced in (False, True)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +183,11 @@ class Stored:
     source: str = ""
 
 
-def store(db: Connection, finished: list[Finished]) -> list[Stored]:
-    """Store finished runs, each once: all of them or, where this fails, none; answers in order."""
+def store(db: Connection, finished: list[Finished], gate: Gate = _SILENT) -> list[Stored]:
+    """Store finished runs, each once: all of them or, where this fails, none; answers in order.
+
+    The decisions of the gate are made with them and put into the outbox, if `gate` has a topic.
+    """
     given: dict[tuple[str, int], tuple[int, Finished]] = {}
     for place, one in enumerate(finished):
         given.setdefault((one.id, one.fence), (place, one))
@@ -143,10 +198,14 @@ def store(db: Connection, finished: list[Finished]) -> list[Stored]:
         for place, one in given.values()
         for measurement in one.measurements
     ]
-    values: dict[str, Any] = {"items": f"[{items}]", "ids": list({one.id for one in finished})}
-    statement = _STORE
-    if samples or measurements:
-        statement = _STORE_WITH_EXTRAS
+    values: dict[str, Any] = {
+        "items": f"[{items}]",
+        "ids": list({one.id for one in finished}),
+        **gate.values(),
+    }
+    with_extras = bool(samples or measurements)
+    statement = _STATEMENTS[with_extras, gate.topic is not None]
+    if with_extras:
         values |= {"samples": json.dumps(samples), "measurements": json.dumps(measurements)}
     rows = {row.id: row for row in db.execute(statement, values)}
     answers: list[Stored] = []
@@ -182,6 +241,8 @@ def _item(place: int, one: Finished) -> str:
             "failing_rows": outcome.failing_rows,
             "error_code": outcome.error_code,
             "error": outcome.error,
+            "basis": basis_of(outcome),
+            "reasons": reasons_of(outcome),
         }
     )
     results = _RESULTS.dump_json(outcome.results, exclude={"__all__": {"sample"}})

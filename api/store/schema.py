@@ -86,6 +86,9 @@ monitored_table = Table(
     Column("last_version", Integer, comment="version of the newest whole check"),
     Column("last_rules_hash", Text),
     Column("last_where_hash", Text),
+    Column("gate_policy", JSONB, comment="as quality.gate.GatePolicy; null: the default one"),
+    Column("gate_decisions", JSONB, comment="of that policy, by what they are made of"),
+    Column("gate_valid_for_s", Float),
     UniqueConstraint("connection", "name"),
 )
 
@@ -152,6 +155,9 @@ check_run = Table(
     Column("rules_hash", Text, comment="of what decides the verdict, but `where`"),
     Column("where_hash", Text, comment="of the rows that the rules look at"),
     Column("scope", JSONB, comment="with its relative times resolved; null: it has none"),
+    Column("scope_hash", Text, comment="of the scope as it was asked for; null: it has none"),
+    Column("decision", Text, comment="of the gate, made with the verdict"),
+    _moment("decision_expires_at"),
     CheckConstraint("state in ('received', 'running', 'finished')", name="state"),
     CheckConstraint("(state = 'finished') = (status is not null)", name="status_when_finished"),
     Index(None, "received_at", "id"),

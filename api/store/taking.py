@@ -15,25 +15,27 @@ from sqlalchemy import Connection, TextClause, text
 
 from api.store import outcomes
 from api.store.checks import Request, id_reused, predicates_of
+from api.store.gate import Gate
 from api.store.leases import Claim, Lease
 from api.store.outcomes import Finished
 from api.store.rule_sets import Chosen, Subject
 from quality.checks import failed_outcome
+from quality.gate import scope_hash
 from quality.predicates import Predicate, resolve
 
 LONGEST_BUSY_S = 5.0
 
 _NEW = """
     insert into check_run (id, connection, table_id, table_name, request, payload_hash, source,
-        traceparent, scope, rules_version, rule_set_hash, rules_hash, where_hash, state, worker,
-        fence, attempts, lease_until)
+        traceparent, scope, scope_hash, rules_version, rule_set_hash, rules_hash, where_hash, state,
+        worker, fence, attempts, lease_until)
     select i.id, i.connection, i.table_id, i.table_name, i.request, i.payload_hash, :source,
-        i.traceparent, i.scope, i.rules_version, i.rule_set_hash, i.rules_hash, i.where_hash,
-        'running', :worker, 1, 1, now() + make_interval(secs => :lease_s)
+        i.traceparent, i.scope, i.scope_hash, i.rules_version, i.rule_set_hash, i.rules_hash,
+        i.where_hash, 'running', :worker, 1, 1, now() + make_interval(secs => :lease_s)
     from jsonb_to_recordset(cast(:items as jsonb)) as i (id text, connection text, table_id bigint,
         version uuid, target text, table_name text, request jsonb, payload_hash text,
-        traceparent text, scope jsonb, rules_version integer, rule_set_hash text, rules_hash text,
-        where_hash text, begins timestamptz, ends timestamptz)
+        traceparent text, scope jsonb, scope_hash text, rules_version integer, rule_set_hash text,
+        rules_hash text, where_hash text, begins timestamptz, ends timestamptz)
     {still}
     order by i.id
     on conflict (id) do nothing
@@ -64,8 +66,9 @@ _TAKE = text(
     update check_run c set state = 'running', worker = :worker, fence = c.fence + 1,
         attempts = c.attempts + 1, lease_until = now() + make_interval(secs => :lease_s),
         rules_version = i.rules_version, rule_set_hash = i.rule_set_hash,
-        rules_hash = i.rules_hash, where_hash = i.where_hash, scope = coalesce(c.scope, i.scope)
-    from jsonb_to_recordset(cast(:items as jsonb)) as i (id text, scope jsonb,
+        rules_hash = i.rules_hash, where_hash = i.where_hash, scope = coalesce(c.scope, i.scope),
+        scope_hash = i.scope_hash
+    from jsonb_to_recordset(cast(:items as jsonb)) as i (id text, scope jsonb, scope_hash text,
         rules_version integer, rule_set_hash text, rules_hash text, where_hash text)
     where c.id = i.id returning c.id, c.fence, c.scope
     """
@@ -117,7 +120,7 @@ def take(
         for row in db.execute(_TAKE, given):
             taken[row.id] = _claimed(wanted[row.id], row.fence, row.scope)
     if poison:
-        taken |= _give_up(db, poison, wanted)
+        taken |= _give_up(db, poison, wanted, lease.gate)
     return taken
 
 
@@ -150,6 +153,7 @@ def _named(one: Wanted) -> dict[str, Any]:
     return {
         "id": one.request.id,
         "scope": [predicate.document() for predicate in one.scope] or None,
+        "scope_hash": scope_hash(one.request.body.scope) or None,
         "rules_version": chosen.version,
         "rule_set_hash": chosen.rule_set.hash,
         "rules_hash": chosen.rules_hash,
@@ -178,7 +182,9 @@ def _moment(moment: datetime | None) -> str | None:
     return None if moment is None else moment.isoformat()
 
 
-def _give_up(db: Connection, rows: list[Any], wanted: dict[str, Wanted]) -> dict[str, Claim]:
+def _give_up(
+    db: Connection, rows: list[Any], wanted: dict[str, Wanted], gate: Gate
+) -> dict[str, Claim]:
     """Requests that take their worker down each time end as errors instead of going round."""
     now = datetime.now(UTC)
     ended = []
@@ -186,7 +192,7 @@ def _give_up(db: Connection, rows: list[Any], wanted: dict[str, Wanted]) -> dict
         words = f"given up after {row.attempts} attempts that ended without a result"
         outcome = failed_outcome(wanted[row.id].chosen.rule_set.hash, "poison", words, now, now)
         ended.append(Finished(row.id, row.fence, outcome))
-    outcomes.store(db, ended)
+    outcomes.store(db, ended, gate)
     return {
         one.id: Claim(one.id, "done", status=one.outcome.status, given_up=one.outcome)
         for one in ended

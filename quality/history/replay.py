@@ -102,6 +102,7 @@ def replay(check: StoredCheck, rules: Sequence[Rule]) -> ReplayedCheck:
     results = {result.rule: result for result in check.results}
     found: list[ReplayedRule] = []
     statuses: list[RuleStatus] = []
+    is_partial = False
     for rule in rules:
         if not rule.is_in_force(check.at):
             continue
@@ -113,9 +114,11 @@ def replay(check: StoredCheck, rules: Sequence[Rule]) -> ReplayedCheck:
         one = _replayed(rule, check.rules.get(rule.name), result, check.kept.get(rule.name))
         if one.after is not None and not rule.is_shadow:
             statuses.append(one.after)
+            is_partial = is_partial or result.is_left_out
         if one.reason is not None or one.after != one.before:
             found.append(one)
-    return ReplayedCheck(check.id, check.at, check.status, verdict(statuses), tuple(found))
+    after = verdict(statuses, is_partial=is_partial)
+    return ReplayedCheck(check.id, check.at, check.status, after, tuple(found))
 
 
 def _replayed(rule: Rule, was: Rule | None, result: RuleResult, kept: Kept | None) -> ReplayedRule:

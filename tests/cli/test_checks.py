@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from cli.gate import decide
+from cli.gate import aged
 from tests.cli.conftest import Ended, Run
 
 
@@ -96,7 +96,7 @@ def test_a_gate_reads_the_stored_verdict(run: Run) -> None:
     assert unknown.code == 3
     assert "unknown demo shop.orders: the table is not registered" in unknown.out
     add(run, "shop.orders", PASSES)
-    assert "never checked" in run("gate", "shop.orders").out
+    assert "the table has no decision" in run("gate", "shop.orders").out
     run("check", "run", "shop.orders")
     allowed = run("gate", "shop.orders", "--max-age", "1h")
     assert (allowed.code, allowed.out.split()[0]) == (0, "allow")
@@ -105,31 +105,32 @@ def test_a_gate_reads_the_stored_verdict(run: Run) -> None:
     assert run("gate", "shop.orders").code == 0  # a narrowed check is no verdict
     run("check", "run", "shop.orders")
     blocked = run("gate", "shop.orders", "--output", "json")
-    assert (blocked.code, blocked.json["gate"], blocked.json["status"]) == (1, "block", "fail")
+    assert (blocked.code, blocked.json["decision"]) == (1, "block")
+    assert blocked.json["verdict"] == "fail"
     wrong = run("gate", "shop.orders", "--max-age", "soon")
     assert wrong.code == 2
     assert "15m" in wrong.err
 
 
 @pytest.mark.parametrize(
-    ("status", "max_age_s", "gate"),
+    ("decision", "max_age_s", "gate"),
     [
-        ("pass", None, "allow"),
+        ("allow", None, "allow"),
         ("warn", 100, "warn"),
-        ("fail", 100, "block"),
-        ("error", None, "unknown"),
-        ("no_rules", None, "unknown"),
-        ("pass", 60, "allow"),
-        ("pass", 59, "unknown"),
-        ("fail", 59, "unknown"),
+        ("block", 100, "block"),
+        ("unknown", None, "unknown"),
+        ("allow", 60, "allow"),
+        ("allow", 59, "unknown"),
+        ("block", 59, "unknown"),
     ],
 )
-def test_gates_by_status_and_age(status: str, max_age_s: float | None, gate: str) -> None:
-    table = {
-        "last_status": status,
-        "last_finished_at": "2026-01-01T12:00:00+00:00",
-        "last_check_id": "check-17",
+def test_gates_by_age(decision: str, max_age_s: float | None, gate: str) -> None:
+    answer = {
+        "decision": decision,
+        "verdict": "pass",
+        "decided_at": "2026-01-01T12:00:00+00:00",
+        "check_id": "check-17",
+        "reasons": [],
     }
-    found = decide(table, max_age_s, datetime(2026, 1, 1, 12, 1, tzinfo=UTC))
-    assert found["gate"] == gate
-    assert found["age_s"] == 60
+    found = aged(answer, max_age_s, datetime(2026, 1, 1, 12, 1, tzinfo=UTC))
+    assert (found["decision"], found["age_s"]) == (gate, 60)

@@ -2,9 +2,13 @@
 
 from alembic import context
 
-from api.store import access_schema  # noqa: F401 its tables are part of the schema
-from api.store import dead_letter_schema, expectation_schema  # noqa: F401 and so are these
-from api.store import pipeline_schema  # noqa: F401 and of pipelines
+from api.store import (  # noqa: F401 their tables are part of the schema
+    access_schema,
+    dead_letter_schema,
+    expectation_schema,
+    gate_schema,
+    pipeline_schema,
+)
 from api.store.schema import metadata
 
 context.configure(
