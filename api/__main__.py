@@ -21,6 +21,8 @@ from api.dead_letters import Redrives
 from api.drafts import Drafts
 from api.gate import AtTheGate
 from api.metrics import Metrics, StoreCollector
+from api.pipelines.following import Following
+from api.pipelines.watching import Watching
 from api.relay import Relay
 from api.retention import Retention
 from api.schedule import Scheduler
@@ -156,11 +158,19 @@ def _open(
     retention.start()
     known.start()
     scheduler = Scheduler(database)
+    watching = Watching(database, metrics, settings.timeliness_lookback_minutes)
+    scheduler.add("pipelines", settings.pipelines_interval_s, watching.look)
     scheduler.start()
+    # Apart from the other jobs, because without Kafka it runs checks itself.
+    followers = Scheduler(database)
+    following = Following(checking, lambda: followers.is_stopping)
+    followers.add("follow_up", settings.follow_up_interval_s, following.follow)
+    followers.start()
 
     def close() -> None:
         gate.stop()
         scheduler.stop()
+        followers.stop()
         retention.stop()
         known.stop()
         if kafka.bootstrap_servers:
@@ -171,7 +181,7 @@ def _open(
 
     redrives = Redrives(database, settings, kafka)
     services = Services(
-        settings, database, engine, metrics, checking, drafts, known, gate, redrives
+        settings, database, engine, metrics, checking, drafts, known, gate, redrives, watching
     )
     return create_app(services), close
 

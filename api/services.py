@@ -14,6 +14,7 @@ from api.dead_letters import Redrives
 from api.drafts import Drafts
 from api.gate import AtTheGate
 from api.metrics import Metrics
+from api.pipelines.watching import Watching
 from quality.engine import Engine
 from quality.settings import ApiSettings
 
@@ -33,6 +34,7 @@ class Services:
     access: Access
     gate: AtTheGate
     redrives: Redrives
+    watching: Watching
 
 
 def attach(app: Any, attached: Services) -> None:

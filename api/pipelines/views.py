@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, Field, RootModel
 
+from quality.pipelines.anomalies import Metric
 from quality.pipelines.intervals import DatePart
 from quality.pipelines.reports import FilledTable
 
@@ -162,3 +163,89 @@ class ExecutionTree(BaseModel):
     is_complete: bool = Field(description="false: there are more than could be shown")
     failed_execution_id: int | None
     root: TreeNode
+
+
+class NewAlert(BaseModel):
+    pipeline_id: int
+    pipeline: str
+    execution_id: int | None
+    message: str
+    check_id: str = Field(description="the check that holds the result")
+
+
+class Looked(BaseModel):
+    """What a look at pipelines found: all that is not as it should be, and what of it is new."""
+
+    status: str
+    checked: int
+    standing: int
+    new_alerts: list[NewAlert]
+
+
+class AlertView(BaseModel):
+    """A state of a pipeline that was alerted of, once."""
+
+    id: int
+    pipeline_id: int
+    pipeline: str
+    kind: str
+    state_key: str
+    execution_id: int | None
+    at: AwareDatetime
+    message: str
+    measured: dict[str, Any]
+    check_id: str
+    resolved_at: AwareDatetime | None
+
+
+class AlertPage(BaseModel):
+    """Alerts of pipelines, newest first."""
+
+    items: list[AlertView]
+    next_cursor: str | None
+
+
+class AnomalyRuleView(BaseModel):
+    """A rule on a number of a pipeline's executions."""
+
+    id: int
+    pipeline_id: int
+    metric_field: Metric
+    z_threshold: float
+    lookback_days: int
+    minimum_executions: int
+    active: bool
+    created_at: AwareDatetime
+    updated_at: AwareDatetime
+
+
+class AnomalyRuleList(RootModel[list[AnomalyRuleView]]):
+    """Rules by id."""
+
+
+class ComparisonNumbers(BaseModel):
+    value: float
+    mean: float
+    deviation: float
+    executions: int
+    z: float | None = Field(description="null: the others were all the same, and this one is not")
+
+
+class ComparisonView(BaseModel):
+    """An execution beside earlier ones of its hour of the day."""
+
+    pipeline_execution_id: int
+    metric_field: Metric
+    is_anomaly: bool
+    numbers: ComparisonNumbers
+    z_threshold: float
+    detected_at: AwareDatetime
+    unflagged_at: AwareDatetime | None
+    unflagged_by: str | None
+
+
+class ComparisonList(BaseModel):
+    """What comparing an execution with others found, and the flags that stand."""
+
+    flags: dict[str, bool]
+    items: list[ComparisonView]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection, text
@@ -45,6 +45,7 @@ class Observation:
     at: datetime
     table_id: int | None = None
     sets_verdict: bool = False
+    id: str = field(default_factory=new_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +67,14 @@ def store_results(db: Connection, observations: Sequence[Observation]) -> list[K
         return []
     rows, finished = [], []
     for one in observations:
-        check_id = new_id()
         # A check of one rule says nothing about the table as a whole, and is stored as such.
         chosen = {} if one.sets_verdict else {"select": {"rules": [one.result.rule]}}
-        request = {"id": check_id, "connection": one.connection, "table": one.table, **chosen}
+        request = {"id": one.id, "connection": one.connection, "table": one.table, **chosen}
         rule = {"rule": one.result.rule, "type": one.result.type}
         digest = hashlib.sha256(canonical_json(rule)).hexdigest()
         rows.append(
             {
-                "id": check_id,
+                "id": one.id,
                 "connection": one.connection,
                 "table_id": one.table_id,
                 "table_name": one.table,
@@ -89,7 +89,7 @@ def store_results(db: Connection, observations: Sequence[Observation]) -> list[K
             duration_ms=one.result.duration_ms,
             results=(one.result,),
         )
-        finished.append(Finished(check_id, 1, outcome))
+        finished.append(Finished(one.id, 1, outcome))
     db.execute(_BEGIN, {"items": json.dumps(rows), "source": SOURCE})
     outcomes.store(db, finished)
     return [Kept(one.id, one.outcome) for one in finished]

@@ -1,5 +1,11 @@
 """The routes of pipelines: those of the Watcher framework at the root, and the newer ones."""
 
-from api.routes.pipelines import executions, framework, pipelines
+from api.routes.pipelines import anomalies, executions, framework, pipelines, timeliness
 
-GROUPS = [pipelines.operations, executions.operations, framework.operations]
+GROUPS = [
+    pipelines.operations,
+    executions.operations,
+    timeliness.operations,
+    anomalies.operations,
+    framework.operations,
+]

@@ -90,7 +90,7 @@ def watcher_pipelines(query: PipelineQuery) -> Answer:
     with services().database.connect() as db:
         filters = query.model_dump(exclude={"limit", "cursor"})
         page = pipelines.page(db, limit=query.limit, cursor=query.cursor, filters=filters)
-    return _listed(page)
+    return listed(page)
 
 
 @add(
@@ -138,7 +138,7 @@ def watcher_pipeline_types(query: ListQuery) -> Answer:
     """List types of pipelines."""
     with services().database.connect() as db:
         page = types.page(db, limit=query.limit, cursor=query.cursor, name=query.name)
-    return _listed(page)
+    return listed(page)
 
 
 @add("GET", "/pipeline_type/<int:type_id>", answers={200: views.TypeView}, scope="pipelines")
@@ -209,7 +209,8 @@ def _whole_seconds(execution: dict[str, Any]) -> dict[str, Any]:
     return execution
 
 
-def _listed(page: Page) -> Answer:
+def listed(page: Page) -> Answer:
+    """A list without an envelope; a Link header leads to the next page."""
     headers = {}
     if page.next_cursor is not None:
         following = urlencode({**request.args.to_dict(), "cursor": page.next_cursor})

@@ -1,0 +1,53 @@
+"""Freshness and timeliness on request, and what they alerted of."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api.operations import Answer, Operations, PageQuery
+from api.pipelines import views
+from api.routes.pipelines.framework import add as add_at_root
+from api.services import services
+from api.store.pipelines import alerts
+from api.store.pipelines.alerts import Kind
+from quality.pipelines.freshness import MIN_LOOKBACK_MINUTES
+from quality.pipelines.reports import Id, Report
+
+operations = Operations("timeliness", __name__)
+add = operations.add
+
+
+class TimelinessRequest(Report):
+    lookback_minutes: Annotated[int, Field(ge=MIN_LOOKBACK_MINUTES, le=525_600)] = 60
+
+
+class AlertQuery(PageQuery):
+    pipeline_id: Id | None = None
+    execution_id: Id | None = None
+    kind: Kind | None = None
+    open: bool | None = None
+
+
+@add_at_root("POST", "/freshness", answers={200: views.Looked}, scope="pipelines")
+def check_freshness() -> Answer:
+    """Find pipelines whose newest data is too old, now."""
+    return Answer(services().watching.freshness().document())
+
+
+@add_at_root(
+    "POST", "/timeliness", body=TimelinessRequest, answers={200: views.Looked}, scope="pipelines"
+)
+def check_timeliness(body: TimelinessRequest) -> Answer:
+    """Find executions that run, or ended within the time looked back, and took too long."""
+    return Answer(services().watching.timeliness(body.lookback_minutes).document())
+
+
+@add("GET", "/pipeline-alerts", query=AlertQuery, answers={200: views.AlertPage})
+def list_pipeline_alerts(query: AlertQuery) -> Answer:
+    """List what was alerted of pipelines, newest first."""
+    with services().database.connect() as db:
+        filters = query.model_dump(exclude={"limit", "cursor"})
+        page = alerts.page(db, limit=query.limit, cursor=query.cursor, filters=filters)
+    return Answer({"items": page.items, "next_cursor": page.next_cursor})
