@@ -1,4 +1,4 @@
-"""Retention: samples, measurements and dead letters that are too old are dropped, batch by batch.
+"""Retention: what is kept for a while only is dropped once it is too old, batch by batch.
 
 A thread of each API process does it; those of other processes at the same time take other rows.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.store import dead_letters, measurements, samples
+from api.store import dead_letters, gate, measurements, samples
 from quality.logs import get_logger
 from quality.settings import ApiSettings
 
@@ -43,6 +43,7 @@ class Retention:
             self._forget(samples.forget, settings.sample_retention_days)
             + self._forget(measurements.forget, settings.measurement_retention_days)
             + self._forget(dead_letters.forget, settings.dead_letter_retention_days)
+            + self._forget(gate.forget, settings.gate_retention_days)
         )
 
     def _forget(self, forget: Callable[..., int], days: int) -> int:

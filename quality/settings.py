@@ -158,6 +158,9 @@ class ApiSettings(ProcessSettings):
     gate_valid_for_s: Annotated[int, Field(ge=1, le=366 * 86_400)] = Field(
         default=86_400, description="how long a decision holds, where a table's policy says nothing"
     )
+    gate_retention_days: Annotated[int, Field(ge=0, le=3650)] = Field(
+        default=7, description="how long an expired decision on some rows of a table is kept"
+    )
     gate_waits: Annotated[int, Field(ge=1, le=256)] = Field(
         default=8, description="requests that may wait at the gate at the same time"
     )
