@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import end_to_end, engine, memory, rule_change
+from benchmarks import end_to_end, engine, memory, rule_change, scope
 from benchmarks.data import CONDITIONS
 from benchmarks.report import Report, say
 from benchmarks.service import Refused
@@ -58,6 +58,10 @@ def _memory(asked: argparse.Namespace) -> Report:
     return memory.measure(memory.SIZES[asked.size])
 
 
+def _scope(asked: argparse.Namespace) -> Report:
+    return scope.measure(scope.SIZES[asked.size])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -75,11 +79,20 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
         return command
 
-    add("all", "all of them, one after the other", _engine, _end_to_end, _rule_change, _memory)
+    add(
+        "all",
+        "all of them, one after the other",
+        _engine,
+        _end_to_end,
+        _rule_change,
+        _memory,
+        _scope,
+    )
     door = add("end-to-end", "from a message to its stored result, and over HTTP", _end_to_end)
     door.add_argument("--kafka", choices=("embedded", "apache"), help="which broker")
     add("rule-change", "until a changed rule is in force, by number of tables", _rule_change)
     add("memory", "what the processes hold over many checks", _memory)
+    add("scope", "a check of one day beside one of the year", _scope)
     one = add("engine", "the engine beside dbt, Soda Core and plain SQL", _engine)
     one.add_argument("--rows", type=_numbers(), metavar="N,N", help="rows of the tables")
     one.add_argument("--checks", type=_numbers((10, 50)), metavar="N,N", help="10, 50 or both")
