@@ -161,3 +161,66 @@ class EndReport(Report):
     soft_deletes: Count | None = None
     total_rows: Count | None = None
     execution_metadata: Metadata | None = None
+
+
+ShortText = Annotated[str, Folded, Field(max_length=63)]
+
+
+class AddressReport(Report):
+    """A place that data is in: a table, a file, a topic … with its type and the group of that."""
+
+    name: Name
+    address_type_name: Name
+    address_type_group_name: Name
+    database_name: ShortText | None = None
+    schema_name: ShortText | None = None
+    table_name: ShortText | None = None
+    primary_key: ShortText | None = None
+    address_metadata: Metadata | None = None
+
+
+class AddressChange(Report):
+    """What to change of an address; what is left out stays."""
+
+    id: Id | None = None
+    name: Name | None = None
+    address_type_id: Id | None = None
+    database_name: ShortText | None = None
+    schema_name: ShortText | None = None
+    table_name: ShortText | None = None
+    primary_key: ShortText | None = None
+
+    @model_validator(mode="after")
+    def _which(self) -> AddressChange:
+        if self.id is None and self.name is None:
+            raise ValueError("name the address: send id or name")
+        return self
+
+
+class AddressTypeReport(Report):
+    """A kind of addresses, and the group that it belongs to."""
+
+    name: Name
+    group_name: Name
+
+
+class AddressTypeChange(Report):
+    """What to change of a kind of addresses; what is left out stays."""
+
+    id: Id | None = None
+    name: Name | None = None
+    group_name: Name | None = None
+
+    @model_validator(mode="after")
+    def _which(self) -> AddressTypeChange:
+        if self.id is None and self.name is None:
+            raise ValueError("name the address type: send id or name")
+        return self
+
+
+class LineageReport(Report):
+    """All addresses that a pipeline reads and writes; each target is made from each source."""
+
+    pipeline_id: Id
+    source_addresses: Annotated[tuple[AddressReport, ...], Field(max_length=200)]
+    target_addresses: Annotated[tuple[AddressReport, ...], Field(max_length=200)]

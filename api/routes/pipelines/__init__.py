@@ -1,11 +1,12 @@
 """The routes of pipelines: those of the Watcher framework at the root, and the newer ones."""
 
-from api.routes.pipelines import anomalies, executions, framework, pipelines, timeliness
+from api.routes.pipelines import anomalies, executions, framework, lineage, pipelines, timeliness
 
 GROUPS = [
     pipelines.operations,
     executions.operations,
     timeliness.operations,
     anomalies.operations,
+    lineage.operations,
     framework.operations,
 ]
