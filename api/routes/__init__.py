@@ -9,10 +9,12 @@ from api.routes import (
     drafts,
     gate,
     history,
+    owners,
     pipelines,
     rules,
     tables,
     tokens,
+    users,
     versions,
     work,
 )
@@ -32,5 +34,7 @@ GROUPS = [
     tokens.operations,
     audit.operations,
     *pipelines.GROUPS,
+    users.operations,
+    owners.operations,
 ]
 """The operations of the API, in the order in which its documentation shows them."""

@@ -11,9 +11,9 @@ from api import audit
 from api.access import actor, caller
 from api.operations import Answer, Body, Operations, PageQuery
 from api.services import services
-from api.store import access
+from api.store import access, owners
 from quality.access import Scope, TablePattern, Token, grants
-from quality.errors import NotFound
+from quality.errors import Conflict, NotFound
 from quality.names import Text
 
 operations = Operations("tokens", __name__)
@@ -47,16 +47,26 @@ class TokenQuery(PageQuery):
     )
 
 
-@add("POST", "/tokens", body=TokenBody, answers={201: views.NewTokenView}, scope="admin")
+@add(
+    "POST",
+    "/tokens",
+    body=TokenBody,
+    answers={201: views.NewTokenView},
+    problems=(409,),
+    scope="admin",
+)
 def create_token(body: TokenBody) -> Answer:
     """Make a token; the answer is the only place where it ever stands."""
     token = Token.new()
+    holder = body.holder or body.name
     with services().database.begin() as db:
+        if owners.is_blocked(db, holder):
+            raise Conflict(f'"{holder}" is blocked', code="owner_blocked")
         row = access.add(
             db,
             token,
             name=body.name,
-            holder=body.holder or body.name,
+            holder=holder,
             scopes=sorted(set(body.scopes)),
             tables=body.tables,
             expires_in_days=body.expires_in_days or services().settings.token_days,

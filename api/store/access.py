@@ -100,7 +100,9 @@ def revoke(db: Connection, token_id: str, by: str) -> bool:
 
 def revoke_of(db: Connection, holder: str, by: str) -> list[str]:
     """Make all tokens of a holder unusable; the ids of those that were not so before."""
-    revoked = _revoked(by).where(table.c.holder == holder, table.c.revoked_at.is_(None))
+    revoked = _revoked(by).where(
+        func.lower(table.c.holder) == func.lower(holder), table.c.revoked_at.is_(None)
+    )
     return sorted(db.scalars(revoked.returning(table.c.id)))
 
 

@@ -86,6 +86,7 @@ monitored_table = Table(
     Column("last_version", Integer, comment="version of the newest whole check"),
     Column("last_rules_hash", Text),
     Column("last_where_hash", Text),
+    Column("rules_owner", Text, comment="of its rule set; null: the table's owner"),
     Column("gate_policy", JSONB, comment="as quality.gate.GatePolicy; null: the default one"),
     Column("gate_decisions", JSONB, comment="of that policy, by what they are made of"),
     Column("gate_valid_for_s", Float),

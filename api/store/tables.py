@@ -19,6 +19,7 @@ _INTERNAL = {
     "last_version",
     "last_rules_hash",
     "last_where_hash",
+    "rules_owner",
     "gate_policy",
     "gate_decisions",
     "gate_valid_for_s",

@@ -20,6 +20,7 @@ from api.store import (  # noqa: F401 their tables are part of the schema
     dead_letter_schema,
     expectation_schema,
     gate_schema,
+    ownership_schema,
     pipeline_schema,
     results,
 )
