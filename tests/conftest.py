@@ -166,7 +166,7 @@ def start_api(environment: dict[str, str], folder: Path, port: int | None = None
         try:
             if requests.get(f"{live.url}/health/ready", timeout=2).ok:
                 return live
-        except requests.ConnectionError:
+        except (requests.ConnectionError, requests.Timeout):  # a busy machine
             pass
         time.sleep(0.1)
     process.kill()
