@@ -14,11 +14,13 @@ from sqlalchemy.exc import OperationalError
 
 from api import audit
 from api.access import Access
+from api.actions import Actions
 from api.app import create_app
 from api.checking import Checking
 from api.dead_letter_reader import DeadLetterReader
 from api.dead_letters import Redrives
 from api.drafts import Drafts
+from api.expectations import MissingTriggers
 from api.gate import AtTheGate
 from api.metrics import Metrics, StoreCollector
 from api.pipelines.following import Following
@@ -36,6 +38,7 @@ from quality.engine import EngineSettings, open_engine
 from quality.errors import ConfigurationError, StringXError
 from quality.logs import configure, get_logger
 from quality.settings import ApiSettings, KafkaSettings, load
+from quality.tasks.settings import ActionSettings
 
 log = get_logger(__name__)
 
@@ -160,7 +163,12 @@ def _open(
     scheduler = Scheduler(database)
     watching = Watching(database, metrics, settings.timeliness_lookback_minutes)
     scheduler.add("pipelines", settings.pipelines_interval_s, watching.look)
+    triggers = MissingTriggers(database, metrics, checking.gate)
+    scheduler.add("expectations", settings.expectations_interval_s, triggers.look)
+    actions = Actions(database, load(ActionSettings), settings)
+    scheduler.add("task_runs", settings.retention_interval_s, actions.forget)
     scheduler.start()
+    actions.start()
     # Apart from the other jobs, because without Kafka it runs checks itself.
     followers = Scheduler(database)
     following = Following(checking, lambda: followers.is_stopping)
@@ -169,6 +177,7 @@ def _open(
 
     def close() -> None:
         gate.stop()
+        actions.stop()
         scheduler.stop()
         followers.stop()
         retention.stop()
@@ -181,7 +190,17 @@ def _open(
 
     redrives = Redrives(database, settings, kafka)
     services = Services(
-        settings, database, engine, metrics, checking, drafts, known, gate, redrives, watching
+        settings,
+        database,
+        engine,
+        metrics,
+        checking,
+        drafts,
+        known,
+        gate,
+        redrives,
+        watching,
+        actions.settings.actions_dir,
     )
     return create_app(services), close
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
 from flask import current_app
@@ -35,6 +36,7 @@ class Services:
     gate: AtTheGate
     redrives: Redrives
     watching: Watching
+    actions_dir: Path | None = None
 
 
 def attach(app: Any, attached: Services) -> None:

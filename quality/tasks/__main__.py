@@ -1,8 +1,8 @@
-"""`python -m quality.tasks FILE --id RUN`: one run as a process of its own, its record as JSON.
+"""`python -m quality.tasks FILE --id RUN [--from POSITION]`: a run as a process of its own.
 
-For the service, which runs actions on verdicts by it; people have `stringx tasks run`. Faults go
-to standard error, one a line. Exit codes: 0 all, 1 a task failed, 2 the file is refused, 3 tasks
-failed that let the run go on.
+For the service, which runs actions on verdicts by it; people have `stringx tasks run`. The record
+goes to standard output as JSON, faults to standard error, one a line. Exit codes: 0 all, 1 a task
+failed, 2 the file is refused, 3 tasks failed that let the run go on.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m quality.tasks", description=__doc__)
     parser.add_argument("file", type=Path)
     parser.add_argument("--id", required=True)
+    parser.add_argument("--from", dest="begin_at", type=int, default=0)
     given = parser.parse_args(words)
     try:
         settings = load(TaskSettings)
@@ -38,7 +39,7 @@ def main(words: list[str] | None = None) -> int:
         faults = error.faults if isinstance(error, InvalidInput) else []
         print("\n".join(map(str, faults)) or error, file=sys.stderr)
         return REFUSED
-    record = run(plan, settings, key=given.id)
+    record = run(plan, settings, key=given.id, begin_at=given.begin_at)
     print(record.model_dump_json())
     return EXIT_CODES[record.status]
 

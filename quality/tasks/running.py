@@ -45,11 +45,13 @@ def run(
     settings: TaskSettings,
     *,
     key: str | None = None,
+    begin_at: int = 0,
     told: Told = lambda step, record: None,
 ) -> RunRecord:
     """Run a plan to its end, or to the first task that fails and may not.
 
-    `key` is the id of the run; a run that is repeated under its key lets receivers see that.
+    `key` is the id of the run; a run that is repeated under its key lets receivers see that. Tasks
+    before the position `begin_at` are skipped: an earlier attempt has done them.
     """
     key = key or new_id()
     started, began = datetime.now(UTC), time.monotonic()
@@ -57,7 +59,7 @@ def run(
     records: list[TaskRecord] = []
     stopped = False
     for step in plan.steps:
-        if stopped:
+        if stopped or step.position < begin_at:
             records.append(_record(step, "skipped"))
             continue
         told(step, None)

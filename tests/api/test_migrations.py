@@ -22,6 +22,7 @@ from api.store import (  # noqa: F401 their tables are part of the schema
     gate_schema,
     ownership_schema,
     pipeline_schema,
+    task_schema,
     results,
 )
 from api.store.database import migrate, open_database

@@ -9,6 +9,7 @@ from api.store import (  # noqa: F401 their tables are part of the schema
     gate_schema,
     ownership_schema,
     pipeline_schema,
+    task_schema,
 )
 from api.store.schema import metadata
 

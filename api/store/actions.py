@@ -1,0 +1,282 @@
+"""Actions on verdicts: which task files a table names, and what is to be run of them.
+
+The changes of a table's verdict have ascending ids in the order of their commits, because each is
+made while the table's row is locked; so each table remembers the last one that it has seen.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from api.store.paging import Page, fetch_page
+from api.store.schema import monitored_table
+from api.store.tables import get as get_table
+from api.store.task_schema import action_run, table_action
+from quality.tasks.events import EVENTS, next_state
+
+_BATCH = 200
+_FILES = [f"on_{event}" for event in EVENTS]
+_BEHIND = text(
+    """
+    select a.*, t.connection, t.name, t.owner, t.last_status, t.last_check_id, t.last_finished_at
+    from table_action a join monitored_table t on t.id = a.table_id
+    where exists (
+        select from verdict_change v where v.table_id = a.table_id and v.id > a.last_change_id
+    ) or (a.state is null and t.last_status is not null)
+    order by a.table_id limit :limit for update of a skip locked
+    """
+)
+_CHANGES = text(
+    """
+    select id, check_id, at, before, after, cause, before_check_id, before_at from verdict_change
+    where table_id = :table_id and id > :after order by id limit 500
+    """
+)
+_ADD = text(
+    """
+    insert into action_run (table_id, check_id, event, file, variables)
+    values (:table_id, :check_id, :event, :file, cast(:variables as jsonb))
+    on conflict (table_id, check_id) do nothing
+    """
+)
+# The oldest open action of a table comes first, and alone.
+_NEXT = text(
+    """
+    select r.* from action_run r
+    where (r.state = 'waiting' and r.next_at <= now()
+        or r.state = 'running' and r.lease_until < now())
+        and not exists (
+            select from action_run o where o.table_id = r.table_id and o.id < r.id
+                and o.state in ('waiting', 'running')
+        )
+    order by r.next_at, r.id limit 1 for update skip locked
+    """
+)
+_LATELY = text(
+    """
+    select count(*) as runs,
+        min(started_at) + interval '1 hour' as free_at,
+        exists (select from action_run n where n.table_id = :table_id and n.id > :id
+            and n.state = 'waiting') as is_outdated
+    from action_run
+    where table_id = :table_id and id <> :id and started_at > now() - interval '1 hour'
+    """
+)
+_TOLD = text(
+    """
+    select told.event, exists (
+        select from action_run s where s.table_id = :table_id and s.id > told.id and s.id < :id
+            and s.state = 'superseded'
+    ) as after_gap
+    from action_run told
+    where told.table_id = :table_id and told.id < :id and told.attempts > 0
+    order by told.id desc limit 1
+    """
+)
+_SET = text(
+    """
+    update action_run set state = :state, next_at = coalesce(:next_at, next_at), error = :error,
+        begin_at = coalesce(:begin_at, begin_at), lease_until = null,
+        attempts = attempts - case when :gives_back then 1 else 0 end,
+        finished_at = case when :state in ('waiting', 'running') then null else now() end
+    where id = :id
+    """
+)
+_START = text(
+    """
+    update action_run set state = 'running', attempts = attempts + 1,
+        started_at = coalesce(started_at, now()),
+        lease_until = now() + make_interval(secs => :lease_s)
+    where id = :id
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """An action in hand: this attempt is the `attempt`-th, and begins at the task `begin_at`."""
+
+    id: int
+    table_id: int
+    event: str
+    file: str
+    variables: dict[str, str]
+    attempt: int
+    begin_at: int
+
+    @property
+    def run_id(self) -> str:
+        """The id of its run, the same for each attempt."""
+        return run_id(self.id)
+
+
+def run_id(action_id: int) -> str:
+    """The id of an action's run."""
+    return f"action-{action_id:08d}"
+
+
+def configured(db: Connection, table_id: int) -> dict[str, str | None]:
+    """The files that a table names, by `on_…`."""
+    get_table(db, table_id)
+    columns = [table_action.c[name] for name in _FILES]
+    row = db.execute(select(*columns).where(table_action.c.table_id == table_id)).mappings().first()
+    return dict(row) if row is not None else dict.fromkeys(_FILES)
+
+
+def configure(db: Connection, table_id: int, files: dict[str, str | None]) -> None:
+    """Name files. What a table's verdict was until then is no event any more."""
+    get_table(db, table_id)
+    newest = text("select coalesce(max(id), 0) from verdict_change where table_id = :id")
+    lock = select(monitored_table.c.last_status).where(monitored_table.c.id == table_id)
+    state = db.scalar(lock.with_for_update(key_share=True))
+    statement = insert(table_action).values(
+        table_id=table_id,
+        state=state,
+        last_change_id=db.scalar(newest, {"id": table_id}),
+        **files,
+    )
+    db.execute(
+        statement.on_conflict_do_update(
+            index_elements=["table_id"], set_={**files, "updated_at": text("now()")}
+        )
+    )
+
+
+def collect(db: Connection) -> int:
+    """Turn changes of verdicts into actions to run; how many were made."""
+    made = 0
+    for row in db.execute(_BEHIND, {"limit": _BATCH}).mappings().all():
+        given = {"table_id": row["table_id"], "after": row["last_change_id"]}
+        changes = db.execute(_CHANGES, given).mappings().all()
+        state = row["state"]
+        for seen in _seen(row, changes):
+            before = state
+            state, event = next_state(state, seen["status"])
+            file = row[f"on_{event}"] if event is not None else None
+            if file is None:
+                continue
+            variables = _variables(row, seen, before, str(event))
+            made += db.execute(
+                _ADD,
+                {
+                    "table_id": row["table_id"],
+                    "check_id": seen["check_id"],
+                    "event": event,
+                    "file": file,
+                    "variables": json.dumps(variables),
+                },
+            ).rowcount
+        last = changes[-1]["id"] if changes else row["last_change_id"]
+        db.execute(
+            table_action.update()
+            .where(table_action.c.table_id == row["table_id"])
+            .values(state=state, last_change_id=last)
+        )
+    return made
+
+
+def _seen(row: Any, changes: Any) -> list[dict[str, Any]]:
+    """Verdicts in their order; the first that a table ever had is no change, and counts too."""
+    found = []
+    if row["state"] is None and changes:
+        first = changes[0]
+        found.append(
+            _verdict(first["before"], first["before_check_id"], first["before_at"], "first")
+        )
+    elif row["state"] is None:
+        found.append(
+            _verdict(row["last_status"], row["last_check_id"], row["last_finished_at"], "first")
+        )
+    return found + [
+        _verdict(one["after"], one["check_id"], one["at"], one["cause"]) for one in changes
+    ]
+
+
+def _verdict(status: str, check_id: str, at: datetime | None, cause: str) -> dict[str, Any]:
+    return {"status": status, "check_id": check_id, "at": at, "cause": cause}
+
+
+def _variables(row: Any, seen: dict[str, Any], before: str | None, event: str) -> dict[str, str]:
+    return {
+        "VERDICT_EVENT": event,
+        "VERDICT_STATUS": seen["status"],
+        "VERDICT_BEFORE": before or "none",
+        "VERDICT_CAUSE": seen["cause"],
+        "VERDICT_CONNECTION": row["connection"],
+        "VERDICT_TABLE": row["name"],
+        "VERDICT_TABLE_ID": str(row["table_id"]),
+        "VERDICT_OWNER": row["owner"] or "",
+        "VERDICT_CHECK_ID": seen["check_id"],
+        "VERDICT_AT": seen["at"].isoformat() if seen["at"] is not None else "",
+    }
+
+
+def take(db: Connection, *, lease_s: float, per_hour: int) -> Action | None:
+    """Take the next action that is due into work, if there is one.
+
+    A table that had its share of the last hour waits; of what happened meanwhile only the newest
+    state is told, and that only if it is another one than was told last.
+    """
+    while (row := db.execute(_NEXT).mappings().first()) is not None:
+        about = {"table_id": row["table_id"], "id": row["id"]}
+        if row["attempts"] == 0:
+            lately = db.execute(_LATELY, about).mappings().one()
+            if lately["runs"] >= per_hour:
+                state = "superseded" if lately["is_outdated"] else "waiting"
+                words = f"more than {per_hour} actions in an hour"
+                settle(db, row["id"], state, error=words, next_at=lately["free_at"])
+                continue
+            told = db.execute(_TOLD, about).mappings().first()
+            if told is not None and told["after_gap"] and told["event"] == row["event"]:
+                settle(db, row["id"], "suppressed", error="this was told last")
+                continue
+        db.execute(_START, {"id": row["id"], "lease_s": lease_s})
+        return Action(
+            row["id"],
+            row["table_id"],
+            row["event"],
+            row["file"],
+            row["variables"],
+            row["attempts"] + 1,
+            row["begin_at"],
+        )
+    return None
+
+
+def settle(
+    db: Connection,
+    action_id: int,
+    state: str,
+    *,
+    error: str | None = None,
+    next_at: datetime | None = None,
+    begin_at: int | None = None,
+    gives_back: bool = False,
+) -> None:
+    """Say where an action stands now; with `gives_back` the attempt does not count."""
+    db.execute(
+        _SET,
+        {
+            "id": action_id,
+            "state": state,
+            "error": error,
+            "next_at": next_at,
+            "begin_at": begin_at,
+            "gives_back": gives_back,
+        },
+    )
+
+
+def page(db: Connection, table_id: int, *, limit: int, cursor: str | None) -> Page:
+    """Actions of a table, newest first."""
+    get_table(db, table_id)
+    hidden = ("variables", "lease_until", "begin_at")
+    columns = [column for column in action_run.c if column.name not in hidden]
+    query = select(*columns).where(action_run.c.table_id == table_id)
+    return fetch_page(db, query, [action_run.c.id], limit=limit, cursor=cursor, descending=True)
