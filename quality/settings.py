@@ -145,6 +145,9 @@ class ApiSettings(ProcessSettings):
     sample_retention_days: Annotated[int, Field(ge=1, le=3650)] = 7
     measurement_retention_days: Annotated[int, Field(ge=1, le=3650)] = 400
     dead_letter_retention_days: Annotated[int, Field(ge=1, le=3650)] = 30
+    expectations_interval_s: Seconds = Field(
+        default=30.0, description="how often it is looked for checks that nobody asked for in time"
+    )
     retention_interval_s: Seconds = 600.0
     tree_limit: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=50_000, description="executions of a tree that are shown"

@@ -1,0 +1,81 @@
+"""Expectations: when checks of a table are to be asked for."""
+
+from __future__ import annotations
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from api import audit
+from api.operations import Answer, Operations, PageQuery
+from api.routes.tables import known_id
+from api.services import services
+from api.store import expectations
+from quality.schedule import Expectation
+
+operations = Operations("expectations", __name__)
+add = operations.add
+
+
+class ExpectationView(BaseModel):
+    """When checks of a table are expected, and how it stands."""
+
+    table_id: int
+    connection: str
+    table: str
+    every: str | None
+    cron: str | None
+    time_zone: str | None
+    grace: str
+    since: AwareDatetime = Field(description="nothing before it is missed")
+    next_due_at: AwareDatetime
+    last_missed_at: AwareDatetime | None = Field(description="when the newest missed one was due")
+    updated_at: AwareDatetime
+
+
+class ExpectationPage(BaseModel):
+    """Expectations by table."""
+
+    items: list[ExpectationView]
+    next_cursor: str | None
+
+
+@add("GET", "/expectations", query=PageQuery, answers={200: ExpectationPage})
+def list_expectations(query: PageQuery) -> Answer:
+    """List the tables of which checks are expected, and when."""
+    with services().database.connect() as db:
+        page = expectations.page(db, limit=query.limit, cursor=query.cursor)
+    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+
+
+@add("GET", "/tables/<int:table_id>/expectation", answers={200: ExpectationView})
+def get_expectation(table_id: int) -> Answer:
+    """Read when checks of a table are expected."""
+    with services().database.connect() as db:
+        return Answer(expectations.get(db, known_id(table_id)))
+
+
+@add(
+    "PUT",
+    "/tables/<int:table_id>/expectation",
+    body=Expectation,
+    answers={200: ExpectationView},
+)
+def put_expectation(table_id: int, body: Expectation) -> Answer:
+    """Say when checks of a table are to be asked for: `every` 1h, or `cron` with a time zone.
+
+    Where nobody asks by then and a grace, a failure of timeliness is stored, once, and the gate
+    decides on it.
+    """
+    with services().database.begin() as db:
+        found = expectations.put(db, known_id(table_id), body)
+        after = {"after": body.model_dump(exclude_none=True)}
+        audit.record(db, "expectation.changed", f"table {table_id}", after)
+    return Answer(found)
+
+
+@add("DELETE", "/tables/<int:table_id>/expectation", answers={204: None})
+def delete_expectation(table_id: int) -> Answer:
+    """Expect nothing of a table any more; what was missed stays in its history."""
+    with services().database.begin() as db:
+        expectations.remove(db, known_id(table_id))
+        audit.record(db, "expectation.removed", f"table {table_id}", {})
+    return Answer(status=204)
