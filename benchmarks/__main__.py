@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import end_to_end, engine, memory, rule_change, scope
+from benchmarks import end_to_end, engine, memory, pipelines, rule_change, scope
 from benchmarks.data import CONDITIONS
 from benchmarks.report import Report, say
 from benchmarks.service import Refused
@@ -62,6 +62,10 @@ def _scope(asked: argparse.Namespace) -> Report:
     return scope.measure(scope.SIZES[asked.size])
 
 
+def _pipelines(asked: argparse.Namespace) -> Report:
+    return pipelines.measure(pipelines.SIZES[asked.size])
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -87,12 +91,14 @@ def _parser() -> argparse.ArgumentParser:
         _rule_change,
         _memory,
         _scope,
+        _pipelines,
     )
     door = add("end-to-end", "from a message to its stored result, and over HTTP", _end_to_end)
     door.add_argument("--kafka", choices=("embedded", "apache"), help="which broker")
     add("rule-change", "until a changed rule is in force, by number of tables", _rule_change)
     add("memory", "what the processes hold over many checks", _memory)
     add("scope", "a check of one day beside one of the year", _scope)
+    add("pipelines", "starts and ends of executions, and their tree", _pipelines)
     one = add("engine", "the engine beside dbt, Soda Core and plain SQL", _engine)
     one.add_argument("--rows", type=_numbers(), metavar="N,N", help="rows of the tables")
     one.add_argument("--checks", type=_numbers((10, 50)), metavar="N,N", help="10, 50 or both")

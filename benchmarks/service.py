@@ -45,6 +45,7 @@ class Api:
     """The API over one connection that is kept open."""
 
     def __init__(self, port: int, token: str) -> None:
+        self.port, self.token = port, token
         self._connection = http.client.HTTPConnection(ports.LOOPBACK, port, timeout=120)
         self._used = 0.0
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}

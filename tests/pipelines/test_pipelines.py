@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,18 @@ def test_w1_a_new_pipeline_makes_its_type(call: Call, name: str) -> None:
     assert (shown["name"], shown["pipeline_metadata"]) == (name, {"Team": "Ops"})
     [made] = call("GET", "/pipeline_type", params={"name": f"type of {name}"}).json()
     assert made["id"] == shown["pipeline_type_id"]
+
+
+def test_w1_reports_at_the_same_time_make_one_type(call: Call, name: str) -> None:
+    def report(number: int) -> int:
+        document = {"name": f"{name} {number % 4}", "pipeline_type_name": f"kind of {name}"}
+        return call("POST", "/pipeline", json=document).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(report, range(16)))
+    assert sorted(statuses) == [200] * 12 + [201] * 4
+    assert len(call("GET", "/pipeline", params={"type": f"kind of {name}"}).json()) == 4
+    assert len(call("GET", "/pipeline_type", params={"name": f"kind of {name}"}).json()) == 1
 
 
 def test_w2_the_same_report_changes_nothing_whoever_takes_it(

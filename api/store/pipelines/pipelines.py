@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from sqlalchemy import Connection, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from api.store.paging import Page, fetch_page
@@ -26,14 +27,6 @@ _KNOWN = text(
             and p.next_watermark is distinct from :next_watermark
     )
     select * from known
-    """
-)
-_TYPE = text(
-    """
-    with made as (
-        insert into pipeline_type (name) values (:name) on conflict (name) do nothing returning id
-    )
-    select id from made union all select id from pipeline_type where name = :name limit 1
     """
 )
 _PUT = text(
@@ -82,7 +75,7 @@ def report(statements: Connection, db: Any, found: PipelineReport) -> tuple[dict
     if row is not None:
         return _answer(row), False
     with db() as transaction:
-        type_id = transaction.scalars(_TYPE, {"name": found.pipeline_type_name}).one()
+        type_id = _type(transaction, found.pipeline_type_name)
         values = found.model_dump(include=set(found.model_fields) & _DECLARED) | known
         metadata = found.pipeline_metadata
         values["metadata"] = None if metadata is None else json.dumps(metadata)
@@ -97,6 +90,15 @@ _DECLARED = {
     "timeliness_number",
     "timeliness_datepart",
 }
+
+
+def _type(db: Connection, name: str) -> int:
+    """The id of the type of that name, made where need be."""
+    query = select(pipeline_type.c.id).where(pipeline_type.c.name == name)
+    if (known := db.scalar(query)) is not None:
+        return known
+    db.execute(insert(pipeline_type).values(name=name).on_conflict_do_nothing())
+    return db.scalars(query).one()  # another one's, if that was faster
 
 
 def change(db: Connection, asked: PipelineChange) -> dict[str, Any]:
