@@ -15,10 +15,6 @@ from enum import Enum, auto
 
 from consumer.records import Partition, Record
 
-FEWEST = 20
-"""A share of fewer messages than this says nothing."""
-
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """When a breaker opens: after more bad messages in a row than `in_a_row`, or when more than
@@ -133,9 +129,9 @@ class Breaker:
                 row, has_it = 0, False
             if has_it:
                 longest_with_it = row
-        seen = len(state.seen)
-        return longest_with_it > self._limits.in_a_row or (
-            seen >= FEWEST and bad > self._limits.share * seen
+        limits = self._limits
+        return longest_with_it > limits.in_a_row or (
+            len(state.seen) == limits.window and bad > limits.share * limits.window
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -69,13 +70,14 @@ class Bench:
     client: ApiClient
     inbox: Inbox
     tracker: OffsetTracker
+    breaker: Breaker
     metrics: Metrics
     health: Health
     stop: threading.Event
     abort: threading.Event
     letters: list[tuple[Record, Reason]]
     dead_letter_fault: str | None = None
-    offsets: Iterator[int] = field(default_factory=lambda: iter(range(1000)))
+    offsets: Iterator[int] = field(default_factory=lambda: itertools.count())
 
     def deliver(self, value: bytes | None, **more: Any) -> Delivery:
         """A message as the polling loop hands it over."""
@@ -135,6 +137,7 @@ def bench(contract_api: ContractApi) -> Bench:
     settings = ClientSettings(api_url=contract_api.url)
     stop, abort, metrics, health = threading.Event(), threading.Event(), Metrics(), Health()
     lanes, tracker, engine = Lanes(), OffsetTracker(), RecordingEngine()
+    breaker = Breaker()
     inbox = Inbox(1000, 10**9, lanes)
     api = PatientApi(
         ApiClient(settings), retry_max_s=0.01, stop=stop, metrics=metrics, health=health
@@ -164,7 +167,7 @@ def bench(contract_api: ContractApi) -> Bench:
         inbox=inbox,
         lanes=lanes,
         tracker=tracker,
-        breaker=Breaker(),
+        breaker=breaker,
         metrics=metrics,
         stopping=stop.is_set,
         aborted=abort.is_set,
@@ -179,6 +182,7 @@ def bench(contract_api: ContractApi) -> Bench:
         ApiClient(settings),
         inbox,
         tracker,
+        breaker,
         metrics,
         health,
         stop,
