@@ -76,9 +76,8 @@ class Checking:
         bind_correlation(request.id)
         if not self.slots.acquire(timeout=self.settings.sync_wait_s):
             raise busy()
-        limit_s = self.settings.sync_time_limit_s
-        if request.body.deadline_ms is not None:
-            limit_s = min(limit_s, request.body.deadline_ms / 1000)
+        limit_s, asked_ms = self.settings.sync_time_limit_s, request.body.deadline_ms
+        deadline_s = None if asked_ms is None else asked_ms / 1000
         try:
             # Nobody renews this lease: it lasts longer than the check may.
             lease_s = max(self.settings.lease_s, limit_s + SPARE_LEASE_S)
@@ -89,7 +88,7 @@ class Checking:
                 return Answered(self.show(request.id), is_replayed=True)
             with self.statements.connect() as db:  # the commit of the outcome covers it
                 _record(db, request, "sync", is_awaited=False)
-            outcome = self._run(claim.rule_set, claim.scope, limit_s)
+            outcome = self._run(claim.rule_set, claim.scope, limit_s, deadline_s)
             if outcome.error_code == EngineBusy.code:  # it never got its turn: no verdict
                 with self.database.begin() as db:
                     leases.release(db, [(request.id, claim.fence)])
@@ -204,10 +203,16 @@ class Checking:
                 error_code=outcome.error_code,
             )
 
-    def _run(self, rule_set: RuleSet, scope: tuple[Predicate, ...], limit_s: float) -> CheckOutcome:
+    def _run(
+        self,
+        rule_set: RuleSet,
+        scope: tuple[Predicate, ...],
+        limit_s: float,
+        deadline_s: float | None,
+    ) -> CheckOutcome:
         started_at = datetime.now(UTC)
         try:
-            return self.engine.run(rule_set, scope, time_limit_s=limit_s)
+            return self.engine.run(rule_set, scope, time_limit_s=limit_s, deadline_s=deadline_s)
         except StringXError as error:
             code, message = error.code, str(error)
         except Exception:  # a claimed check must end: its lease would only hide the fault

@@ -43,8 +43,14 @@ class Engine(Protocol):
         scope: Sequence[Predicate] = (),
         time_limit_s: float | None = None,
         cancellation: Cancellation | None = None,
+        *,
+        deadline_s: float | None = None,
     ) -> CheckOutcome:
         """Judge every rule of the set on one snapshot of the rows that `scope` leaves.
+
+        `time_limit_s` ends the check; `deadline_s` (after the beginning as well) ends it with what
+        is known by then: the rules that matter most come first, and those that there was no time
+        for are `skipped` with a message that begins with `deadline`.
 
         Never raises for what the data, the target or dbt do: a rule that cannot be judged is an
         `error` with a message; a check that cannot be made has an error_code: `target_unreachable`,

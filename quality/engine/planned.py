@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from quality.checks import CheckOutcome, RuleResult, failed_outcome
@@ -22,6 +23,7 @@ from quality.engine.plan.grouping import values_query
 from quality.engine.plan.groups import members_of
 from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.preparing import Entry, Planner, Prepared, scope_conditions
+from quality.engine.plan.urgency import LATE, NOT_IN_TIME, as_late, in_stages
 from quality.engine.results import result_of
 from quality.engine.settings import EngineSettings
 from quality.engine.target.catalogue import signature_of
@@ -31,6 +33,7 @@ from quality.engine.target.profile import profile
 from quality.engine.target.scope import refuse_unfit, refuse_unknown_columns
 from quality.engine.target.session import Relation
 from quality.engine.target.snapshot import (
+    CheckTimeout,
     NotLocked,
     SnapshotLost,
     lost,
@@ -95,10 +98,14 @@ class PlannedEngine:
         scope: Sequence[Predicate] = (),
         time_limit_s: float | None = None,
         cancellation: Cancellation | None = None,
+        *,
+        deadline_s: float | None = None,
     ) -> CheckOutcome:
         """See `Engine.run`."""
         started_at, started = datetime.now(UTC), time.monotonic()
         limit = self._settings.check_time_limit_s if time_limit_s is None else time_limit_s
+        is_urgent = deadline_s is not None and deadline_s <= limit
+        limit = limit if deadline_s is None else min(limit, deadline_s)
         results: list[RuleResult] = []
         if rule_set.rules:
             cancellation = cancellation or Cancellation()
@@ -107,7 +114,9 @@ class PlannedEngine:
                 if self._closed:
                     raise EngineError("the engine is closed")
                 self._refuse_custom_sql(rule_set)
-                results = self._judge(rule_set, tuple(scope), started + limit, cancellation)
+                results = self._judge(
+                    rule_set, tuple(scope), started + limit, cancellation, is_urgent=is_urgent
+                )
             except StringXError as error:
                 words = self._dbt.redact(plain_message(str(error)))
                 now = datetime.now(UTC)
@@ -197,6 +206,8 @@ class PlannedEngine:
         scope: tuple[Predicate, ...],
         deadline: float,
         cancellation: Cancellation,
+        *,
+        is_urgent: bool,
     ) -> list[RuleResult]:
         # The target first: an unknown one, or one that is away, says more than dbt does.
         pool = self._targets.pool(rule_set.connection, deadline)
@@ -204,10 +215,17 @@ class PlannedEngine:
         tests = entry.plan.narrowed(scope_conditions(scope))
         rules = rule_set.rules
         findings, completing = self._findings(
-            rules, entry, tests, pool, scope, deadline, cancellation
+            rules, entry, tests, pool, scope, deadline, cancellation, is_urgent=is_urgent
         )
-        for place, finding in self._findings_of_dbt(rule_set, tests, scope, deadline).items():
-            findings[place] = completing.of_dbt(place, finding)
+        try:
+            of_dbt = self._findings_of_dbt(rule_set, tests, scope, deadline)
+            findings |= {place: completing.of_dbt(place, one) for place, one in of_dbt.items()}
+        except EngineError:
+            if not is_urgent or time.monotonic() < deadline:
+                raise
+            findings = {place: findings.get(place, NOT_IN_TIME) for place in range(len(rules))}
+        if all(finding.cause == LATE for finding in findings.values()):
+            raise CheckTimeout("the check took longer than it may")
         return [
             result_of(rule, findings[place], tests[place].test.sql, self._dbt.redact)
             for place, rule in enumerate(rules)
@@ -238,13 +256,16 @@ class PlannedEngine:
         scope: tuple[Predicate, ...],
         deadline: float,
         cancellation: Cancellation,
+        *,
+        is_urgent: bool,
     ) -> tuple[dict[int, Finding], Completing]:
         """Of all tests but those for dbt, on one snapshot whose catalogue is the prepared one."""
         conditions = scope_conditions(scope)
         for _ in range(_CATALOGUE_ATTEMPTS):
             prepared = entry.prepared or self._planner.prepare(entry, pool, deadline)
             known = dict(zip(entry.relations, prepared.signatures, strict=True))
-            execution = Execution(
+            execution_of = partial(
+                Execution,
                 tests,
                 prepared.readiness,
                 known,
@@ -252,9 +273,12 @@ class PlannedEngine:
                 queries=self._settings.queries_per_check,
                 remembered=not scope,
             )
+            execution = execution_of()
+            is_staged = is_urgent and not execution.is_small
             first = [*prepared.locks, *entry.questions]
             begun = open_snapshot(
-                pool, self._settings, deadline, cancellation, first, execution.first()
+                *(pool, self._settings, deadline, cancellation, first, execution.first()),
+                ends_softly=is_urgent,
             )
             try:
                 with begun as opened:
@@ -264,12 +288,21 @@ class PlannedEngine:
                         facts = prepared.facts.get(subject.relation) if subject else None
                         if subject is not None and facts is not None:
                             refuse_unknown_columns(scope, subject.relation, facts)
-                        found = execution.findings(opened.snapshot, opened.then)
+                        found = (
+                            in_stages(
+                                *(rules, tests, prepared.readiness, opened.snapshot),
+                                execution_of,
+                            )
+                            if is_staged
+                            else execution.findings(opened.snapshot, opened.then)
+                        )
                         is_refused = any(one.cause == "database" for one in found.values())
                         if subject is not None and is_refused:
                             refuse_unfit(scope, subject.relation, opened.snapshot)
                         completing = Completing(rules, tests, prepared, self._settings)
                         whole = completing.of_all(found, entry.plan, conditions, opened.snapshot)
+                        if is_urgent:
+                            whole = as_late(found, whole, opened.snapshot)
                         cancellation.check()
                         return whole, completing
             except NotLocked:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from quality.catalogue.history import JUDGED_WHEN_STORED
-from quality.checks import RuleResult, RuleStatus
+from quality.checks import OUT_OF_TIME, RuleResult, RuleStatus
 from quality.engine.dbt.answers import stored
 from quality.engine.plan.finding import Finding
+from quality.engine.plan.urgency import LATE
 from quality.rules import Rule
+
+_LATE_WORDS = "the time of the check was over before this rule was judged"
 
 
 def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], str]) -> RuleResult:
@@ -18,14 +21,17 @@ def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], st
     """
     status: RuleStatus = finding.status
     failures, message = finding.failures, finding.message
-    if status == "error":
+    is_late = finding.cause == LATE
+    if is_late:
+        status, failures, message = "skipped", None, f"{OUT_OF_TIME}: {_LATE_WORDS}"
+    elif status == "error":
         message = f"{finding.cause or 'database'}: {message or 'no reason was given'}"
     elif failures is None or failures < 0:
         status, failures = "error", None
         message = "engine: a count of failing rows that is less than none"
     elif rule.rule_type.category == "H":
         status, failures, message = "skipped", None, JUDGED_WHEN_STORED
-    counts_nothing = status == "error" or rule.rule_type.tested == "none"
+    counts_nothing = status == "error" or is_late or rule.rule_type.tested == "none"
     return RuleResult(
         rule=rule.name,
         type=rule.type,
@@ -38,7 +44,7 @@ def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], st
         failing_rows=finding.failing_rows if status not in ("error", "skipped") else None,
         rows_tested=None if counts_nothing else finding.rows_tested,
         rows_estimated=finding.rows_estimated and not counts_nothing,
-        measured=finding.measured if status != "error" else {},
+        measured=finding.measured if status != "error" and not is_late else {},
         path=finding.path,
         proof=finding.proof,
         duration_ms=max(0.0, finding.seconds * 1000),

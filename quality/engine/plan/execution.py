@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -38,21 +38,22 @@ class Execution:
         *,
         queries: int,
         remembered: bool,
+        only: Collection[int] | None = None,
     ) -> None:
         """`queries` may run at the same time. `remembered`: the tests are those of other runs too,
-        so that their scans are kept.
+        so that their scans are kept. `only` the tests at these places run.
         """
         self._experience = experience
         self._remembered = remembered
         self._arrangement = Arrangement(
             signatures, experience, queries=queries, remembered=remembered
         )
-        self._is_small = self._arrangement.is_small
+        self.is_small = self._arrangement.is_small
         is_tiny = self._arrangement.is_tiny
         self._progress = [
             Progress(place, planned if is_tiny else ready.completed(planned), ready)
             for place, (planned, ready) in enumerate(zip(tests, readiness, strict=True))
-            if planned.test.dbt_only is None
+            if planned.test.dbt_only is None and (only is None or place in only)
         ]
         self._by_place = {progress.place: progress for progress in self._progress}
         self._asked: list[tuple[str, Handler]] = []
@@ -63,14 +64,14 @@ class Execution:
 
         None where the tables are large: then they run side by side once it has begun.
         """
-        return [statement for statement, _ in self._asked] if self._is_small else []
+        return [statement for statement, _ in self._asked] if self.is_small else []
 
     def findings(self, snapshot: Snapshot, answers: Sequence[Answer]) -> dict[int, Finding]:
         """By the tests' places, without those that only dbt can run. Raises what Snapshot does.
 
         `answers` are those to `first`.
         """
-        run = snapshot.ask if self._is_small else snapshot.run
+        run = snapshot.ask if self.is_small else snapshot.run
         while self._asked:
             asked, self._asked = self._asked, []
             found = answers or run([statement for statement, _ in asked])
@@ -120,7 +121,7 @@ class Execution:
 
     def _is_impure_values(self, progress: Progress) -> bool:
         place, planned = progress.place, progress.planned
-        return not self._is_small and self._arrangement.is_impure(place, planned, Values)
+        return not self.is_small and self._arrangement.is_impure(place, planned, Values)
 
     def _sorts(self, progress: Progress) -> bool:
         proved = progress.ready.proof is not None
@@ -255,7 +256,7 @@ class Execution:
             return
         keys, rows = (int(value or 0) for value in answer.rows[0][:2])
         self._experience.exact(progress.place, keys)
-        if self._remembered and not self._is_small:
+        if self._remembered and not self.is_small:
             self._experience.repeated(progress.place, answer.rows[0][2])
         progress.count(keys, rows, "grouped", answer.seconds)
 

@@ -15,7 +15,8 @@ class Finding:
     `failures` is dbt's: 0 where the test passes, whatever it counted; None where it could not be
     judged. `failing_rows` are rows of the table that violate the test, None where only a count of
     something else is known. `cause` is set for `error`: timeout, target_busy, permission_denied,
-    table_missing, column_missing, regex_invalid, database, engine. `path` says how it was found.
+    table_missing, column_missing, regex_invalid, database, engine, or deadline where there was no
+    time for it. `path` says how it was found.
     """
 
     status: Literal["pass", "warn", "fail", "error"]

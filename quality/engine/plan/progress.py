@@ -150,7 +150,7 @@ class Progress:
 
     def fail(self, answer: Answer, what: str) -> None:
         """It could not be judged, for the database's reason."""
-        cause = answer.cause
+        cause = "deadline" if answer.is_late else answer.cause
         message = answer.message or ""
         if cause == "timeout":
             message = f"{what} ran {answer.seconds:.1f} s and was ended: {message}"

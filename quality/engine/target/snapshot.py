@@ -29,6 +29,11 @@ _MARK = "savepoint statement"
 _RETURN = "rollback to savepoint statement"
 
 
+# What the server ends at the deadline may be told a moment before it.
+_JUST_S = 0.1
+_LATE = Answer(sqlstate="57014", message="the check's time was over", is_late=True)
+
+
 class CheckTimeout(EngineError):
     """The check took longer than it may."""
 
@@ -51,6 +56,8 @@ class Snapshot:
     pool: Pool
     deadline: float
     cancellation: Cancellation
+    ends_softly: bool = False
+    """Once the deadline is over, statements fail one by one (`is_late`), and nothing is raised."""
     _wires: list[Wire] = field(default_factory=list)
     _marked: set[Wire] = field(default_factory=set)
     _failed: set[Wire] = field(default_factory=set)
@@ -66,6 +73,8 @@ class Snapshot:
 
     def _ask_together(self, statements: Sequence[str]) -> list[Answer]:
         """Answers to the first of the statements, up to one that fails; to one of them at least."""
+        if self._is_late:
+            return [_LATE for _ in statements]
         wire = self._wires[0]
         self._mark(wire)
         head = self._head(wire)
@@ -85,7 +94,7 @@ class Snapshot:
 
     def run(self, statements: Sequence[str]) -> list[Answer]:
         """The answers to statements that may take long, on as many connections as there are."""
-        self._spread(len(statements))
+        self.spread(len(statements))
         answers: dict[int, Answer] = {}
         waiting = list(enumerate(statements))[::-1]
         working: dict[Wire, tuple[int, int]] = {}
@@ -94,11 +103,16 @@ class Snapshot:
             while waiting or working:
                 while idle and waiting:
                     place, statement = waiting.pop()
+                    if self._is_late:
+                        answers[place] = _LATE
+                        continue
                     wire = idle.pop(0)
                     self._mark(wire)
                     head = self._head(wire)
                     wire.start("; ".join([*head, statement]))
                     working[wire] = (place, len(head))
+                if not working:
+                    break
                 ready = wait(list(working), self._give_up_at())
                 if not ready:
                     raise overdue(list(working))
@@ -117,6 +131,10 @@ class Snapshot:
     @property
     def time_left_s(self) -> float:
         return self.deadline - time.monotonic()
+
+    @property
+    def _is_late(self) -> bool:
+        return self.ends_softly and self.time_left_s <= 0
 
     def _give_up_at(self, statements: int = 1) -> float:
         """When the server should have ended that many statements, one after the other, itself."""
@@ -173,6 +191,8 @@ class Snapshot:
     def _taken(self, wire: Wire, answers: list[Answer], skipped: int) -> list[Answer]:
         if answers and answers[-1].failed:
             self._failed.add(wire)
+            if self.ends_softly and self.time_left_s < _JUST_S and answers[-1].cause == "timeout":
+                answers = [*answers[:-1], replace(answers[-1], is_late=True)]
             self.cancellation.check()
             if len(answers) <= skipped:
                 if answers[-1].sqlstate not in _UNREADABLE:
@@ -190,7 +210,7 @@ class Snapshot:
             return CheckTimeout("the target did not answer in time, and did not end its query")
         return lost(str(error))
 
-    def _spread(self, statements: int) -> None:
+    def spread(self, statements: int) -> None:
         """Have more connections where some are free now; one is enough where none is."""
         wanted = min(statements, self.settings.queries_per_check)
         if wanted <= len(self._wires) or self._marked:  # no export out of a subtransaction
@@ -235,6 +255,8 @@ def open_snapshot(
     cancellation: Cancellation,
     first: Sequence[str],
     then: Sequence[str] = (),
+    *,
+    ends_softly: bool = False,
 ) -> Iterator[Opened]:
     """A snapshot that begins with the statements of `first`, which do not fail one by one.
 
@@ -242,7 +264,7 @@ def open_snapshot(
     Unavailable (`target_unreachable`), CheckTimeout, NotLocked, and EngineError when one of `first`
     fails.
     """
-    snapshot = Snapshot(settings, pool, deadline, cancellation)
+    snapshot = Snapshot(settings, pool, deadline, cancellation, ends_softly)
     begin = [_BEGIN, *first]
     with snapshot._leases as leases:
         wire, was_used = leases.enter_context(pool.lease(deadline))

@@ -57,6 +57,8 @@ class Answer:
     sqlstate: str | None = None
     message: str | None = None
     seconds: float = 0.0
+    is_late: bool = False
+    """It failed because the deadline of the check was over."""
 
     @property
     def failed(self) -> bool:
