@@ -64,6 +64,13 @@ class Problem(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
+class Encoded:
+    """A document that the view has written as JSON itself, because it is large."""
+
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What a view returns: a JSON document, its status and headers."""
 
@@ -132,9 +139,7 @@ class Operations:
                 if is_about_tables:
                     reach.keep(arguments)
                 answer = view(**arguments)
-                response = (
-                    jsonify(answer.document) if answer.status != 204 else Response(status=204)
-                )
+                response = _response(answer)
                 response.status_code = answer.status
                 response.headers.update(answer.headers)
                 return response
@@ -160,6 +165,14 @@ class Operations:
             return view
 
         return declare
+
+
+def _response(answer: Answer) -> Response:
+    if answer.status == 204:
+        return Response(status=204)
+    if isinstance(answer.document, Encoded):
+        return Response(answer.document.body, mimetype="application/json")
+    return jsonify(answer.document)
 
 
 def _read_query(model: type[Query]) -> Query:

@@ -144,11 +144,16 @@ class ExecutionPage(BaseModel):
     next_cursor: str | None
 
 
-class TreeNode(ExecutionSummary):
+class TreeNode(BaseModel):
     """An execution in its tree; shares are of the root's time."""
 
-    pipeline: str
-    depth: int
+    id: int
+    parent_id: int | None
+    pipeline_id: int
+    start_date: AwareDatetime
+    end_date: AwareDatetime | None
+    completed_successfully: bool | None
+    total_rows: int | None
     seconds: float = Field(description="taken so far")
     share: float
     own_share: float = Field(description="without the time in which children ran")
@@ -162,6 +167,7 @@ class ExecutionTree(BaseModel):
     executions: int
     is_complete: bool = Field(description="false: there are more than could be shown")
     failed_execution_id: int | None
+    pipelines: dict[int, str] = Field(description="names by id")
     root: TreeNode
 
 

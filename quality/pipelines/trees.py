@@ -2,58 +2,87 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 
-def tree(
-    root_id: int, rows: Iterable[Mapping[str, Any]], now: datetime
-) -> tuple[dict[str, Any], int | None]:
-    """The nodes from the root down, and the id of the execution where a failure began.
+class Run(NamedTuple):
+    """One execution: `began_s` is when, after the root; `seconds` how long, so far or in all."""
 
-    Each row has id, parent_id, start_date, end_date and completed_successfully, and is shown with
-    `seconds` (so far, where it still runs), `share` of the root's time, `own_share` (without its
-    children's part of it), `is_failed` and `children` in the order of their starts. A failure began
-    at the first failed execution, by its end, that has no failed child.
+    id: int
+    parent_id: int | None
+    pipeline_id: int
+    start_date: str
+    end_date: str | None
+    completed_successfully: bool | None
+    total_rows: int | None
+    began_s: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The root with all below it, and the execution where a failure began."""
+
+    root: dict[str, Any]
+    failed_id: int | None
+
+
+def tree(root_id: int, runs: Iterable[Run | tuple[Any, ...]]) -> Tree:
+    """The nodes from the root down.
+
+    Each has `share` of the root's time, `own_share` (without the time in which its children ran)
+    and `children` in the order of their starts. A failure began at the execution that failed first
+    of those that have no failed child.
     """
     nodes: dict[int, dict[str, Any]] = {}
-    for row in rows:
-        end = row["end_date"] or now
-        seconds = max(0.0, (end - row["start_date"]).total_seconds())
-        is_failed = row["completed_successfully"] is False
-        nodes[row["id"]] = {**row, "seconds": seconds, "is_failed": is_failed, "children": []}
+    times: dict[int, tuple[float, float]] = {}
+    total = 0.0
+    # Thousands of them are taken in one request: so no call for each.
+    for number, parent_id, pipeline_id, start, end, succeeded, rows, began_s, seconds in runs:
+        if not nodes:
+            total = seconds
+        share = round(seconds / total, 6) if total > 0 else 0.0
+        nodes[number] = {
+            "id": number,
+            "parent_id": parent_id,
+            "pipeline_id": pipeline_id,
+            "start_date": start,
+            "end_date": end,
+            "completed_successfully": succeeded,
+            "total_rows": rows,
+            "seconds": seconds,
+            "share": share,
+            "own_share": share,
+            "is_failed": succeeded is False,
+            "children": [],
+        }
+        times[number] = (began_s, seconds)
     root = nodes[root_id]
-    for node in nodes.values():
-        if node["id"] != root_id:
+    for number, node in nodes.items():
+        if number != root_id:
             nodes[node["parent_id"]]["children"].append(node)
-    total = root["seconds"]
     broken: list[dict[str, Any]] = []
-    for node in nodes.values():
+    for number, node in nodes.items():
         children = node["children"]
-        children.sort(key=lambda child: (child["start_date"], child["id"]))
-        covered = _covered(node, now) if children else 0.0
-        node["share"] = _share(node["seconds"], total)
-        node["own_share"] = _share(max(0.0, node["seconds"] - covered), total)
+        if children:
+            children.sort(key=lambda child: (times[child["id"]][0], child["id"]))
+            spans = [times[child["id"]] for child in children]
+            own = node["seconds"] - _covered(spans, sum(times[number]))
+            node["own_share"] = round(max(0.0, own) / total, 6) if total > 0 else 0.0
         if node["is_failed"] and not any(child["is_failed"] for child in children):
             broken.append(node)
-    first = min(broken, key=lambda node: (node["end_date"] or now, node["id"]), default=None)
-    return root, None if first is None else first["id"]
+    first = min(broken, key=lambda node: (sum(times[node["id"]]), node["id"]), default=None)
+    return Tree(root, None if first is None else first["id"])
 
 
-def _covered(node: Mapping[str, Any], now: datetime) -> float:
-    """Seconds of a node in which at least one of its children, in order of start, ran."""
-    seconds = 0.0
-    end_of_node = node["end_date"] or now
-    reached = node["start_date"]
-    for child in node["children"]:
-        start = max(child["start_date"], reached)
-        end = min(child["end_date"] or now, end_of_node)
-        if end > start:
-            seconds += (end - start).total_seconds()
-            reached = end
-    return seconds
-
-
-def _share(seconds: float, total: float) -> float:
-    return round(seconds / total, 6) if total > 0 else 0.0
+def _covered(spans: list[tuple[float, float]], end: float) -> float:
+    """Seconds up to `end` in which at least one of these ran, (began, seconds) in their order."""
+    covered, reached = 0.0, spans[0][0]
+    for began, seconds in spans:
+        start, until = max(began, reached), min(began + seconds, end)
+        if until > start:
+            covered += until - start
+            reached = until
+    return covered

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import Field
+from pydantic_core import to_json
 
-from api.operations import Answer, Operations, PageQuery
+from api.operations import Answer, Encoded, Operations, PageQuery
 from api.pipelines import views
 from api.routes.checks import Moment
 from api.routes.pipelines.framework import shown
@@ -88,12 +88,13 @@ def get_execution_tree(execution_id: int) -> Answer:
     limit = services().settings.tree_limit
     with services().checking.statements.connect() as db:
         rows = executions.descendants(db, known_id(execution_id, "execution"), limit + 1)
-    root, failed = tree(execution_id, rows[:limit], datetime.now(UTC))
-    return Answer(
-        {
-            "executions": min(len(rows), limit),
-            "is_complete": len(rows) <= limit,
-            "failed_execution_id": failed,
-            "root": root,
-        }
-    )
+        names = executions.pipelines_below(db, execution_id)
+    found = tree(execution_id, rows[:limit])
+    document = {
+        "executions": min(len(rows), limit),
+        "is_complete": len(rows) <= limit,
+        "failed_execution_id": found.failed_id,
+        "pipelines": names,
+        "root": found.root,
+    }
+    return Answer(Encoded(to_json(document)))
