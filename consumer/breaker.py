@@ -15,6 +15,7 @@ from enum import Enum, auto
 
 from consumer.records import Partition, Record
 
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """When a breaker opens: after more bad messages in a row than `in_a_row`, or when more than

@@ -24,6 +24,7 @@ from quality.gate import scope_hash
 from quality.predicates import Predicate, resolve
 
 LONGEST_BUSY_S = 5.0
+SUSPECTS_EVERY_S = 0.2
 
 _NEW = """
     insert into check_run (id, connection, table_id, table_name, request, payload_hash, source,
@@ -99,7 +100,7 @@ def take(
     """Claims by id; the rows of `rejected` are locked with those that were stored before."""
     taken = insert(db, wanted, lease, ANY_NEW)
     old = [check_id for check_id in (*wanted, *rejected) if check_id not in taken]
-    free, poison = [], []
+    free, suspects, poison = [], [], []
     for row in db.execute(_LOCK, {"ids": old}) if old else ():
         if row.id not in wanted:
             continue
@@ -112,8 +113,16 @@ def take(
             taken[row.id] = Claim(row.id, "busy", retry_after_s=wait_s)
         elif row.attempts >= lease.max_attempts:
             poison.append(row)
+        elif 0 < row.attempts == lease.max_attempts - 1:
+            suspects.append(row.id)
         else:
             free.append(row.id)
+    if suspects:
+        # One request that takes its worker down ends the attempts of all that the worker has in
+        # hand. So each has its last attempt without the others, which come back soon.
+        put_off, free = [*suspects[1:], *free], suspects[:1]
+        for check_id in put_off:
+            taken[check_id] = Claim(check_id, "busy", retry_after_s=SUSPECTS_EVERY_S)
     if free:
         items = json.dumps([_named(wanted[check_id]) for check_id in free])
         given = {"items": items, "worker": lease.worker, "lease_s": lease.seconds}

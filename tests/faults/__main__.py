@@ -46,7 +46,7 @@ def run_all(stage: Stage, size: Size, chosen: dict[str, Scenario], only: list[st
         began = time.monotonic()
         try:
             tally = scenario(stage, size)
-        except AssertionError as error:
+        except Exception as error:
             traceback.print_exc()
             print(f"{name}: FAILED after {time.monotonic() - began:.1f} s: {error}", flush=True)
             good = False

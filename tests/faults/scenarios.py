@@ -94,6 +94,7 @@ def stopped_workers(stage: Stage, size: Size) -> Tally:
     def harm(stage: Stage, number: int) -> None:
         nonlocal slowest
         worker = stage.workers[number % len(stage.workers)]
+        worker.wait_ready()  # before that, a signal ends it as it ends any process
         code, seconds = worker.stop()
         slowest = max(slowest, seconds)
         worker.start()

@@ -92,10 +92,13 @@ class Process:
         return requests.get(f"{self.url}/health/ready", timeout=5).ok
 
     def kill(self) -> None:
-        if self.process is not None:
+        """SIGKILL, to the processes that it started too: none of them lives a moment longer."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        for pid in [*self.children(), self.process.pid]:
             with suppress(ProcessLookupError):
-                os.kill(self.process.pid, signal.SIGKILL)
-            self.process.wait(10)
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait(10)
 
     def stop(self) -> tuple[int, float]:
         """SIGTERM; the exit code, and the seconds that it took."""
