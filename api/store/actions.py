@@ -227,13 +227,15 @@ def take(db: Connection, *, lease_s: float, per_hour: int) -> Action | None:
         about = {"table_id": row["table_id"], "id": row["id"]}
         if row["attempts"] == 0:
             lately = db.execute(_LATELY, about).mappings().one()
-            if lately["runs"] >= per_hour:
+            told = db.execute(_TOLD, about).mappings().first()
+            after_gap = told is not None and told["after_gap"]
+            is_capped = lately["runs"] >= per_hour
+            if is_capped or (lately["is_outdated"] and (after_gap or row["error"] is not None)):
                 state = "superseded" if lately["is_outdated"] else "waiting"
                 words = f"more than {per_hour} actions in an hour"
                 settle(db, row["id"], state, error=words, next_at=lately["free_at"])
                 continue
-            told = db.execute(_TOLD, about).mappings().first()
-            if told is not None and told["after_gap"] and told["event"] == row["event"]:
+            if told is not None and after_gap and told["event"] == row["event"]:
                 settle(db, row["id"], "suppressed", error="this was told last")
                 continue
         db.execute(_START, {"id": row["id"], "lease_s": lease_s})

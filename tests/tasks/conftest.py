@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -78,9 +79,9 @@ class Listener:
         return f"http://{self.host}/hook?key=very-secret-path"
 
 
-@pytest.fixture
-def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
-    """A listener whose host is allowed, as one of the own network."""
+@contextmanager
+def listening() -> Iterator[Listener]:
+    """A listener on a free port of this machine."""
     found = Listener()
 
     class Handler(BaseHTTPRequestHandler):
@@ -99,8 +100,15 @@ def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     found.port = server.server_address[1]
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("STRINGX_WEBHOOK_PRIVATE_HOSTS", found.host)
-    monkeypatch.setenv("STRINGX_WEBHOOK_SECRET", "a-secret-of-sixteen-and-more")
     yield found
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
+    """A listener whose host is allowed, as one of the own network."""
+    with listening() as found:
+        monkeypatch.setenv("STRINGX_WEBHOOK_PRIVATE_HOSTS", found.host)
+        monkeypatch.setenv("STRINGX_WEBHOOK_SECRET", "a-secret-of-sixteen-and-more")
+        yield found

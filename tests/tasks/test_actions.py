@@ -1,0 +1,347 @@
+"""Actions on a verdict: once for each change of state, by a process of a running API (T10)."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+
+from api.actions import Actions
+from api.store.actions import Action
+from embedded.postgres import EmbeddedPostgres
+from quality.settings import ApiSettings
+from quality.tasks.events import next_state
+from quality.tasks.settings import ActionSettings
+from tests.conftest import LiveApi, start_api
+from tests.tasks.conftest import Listener, listening
+
+SECRET = "a-secret-of-sixteen-and-more"
+TELL = """tasks = [
+  {{ name: webhook, args: {{ url: "{url}" }} }}
+  {{ name: shell_script, args: {{
+      script: sh, script_args: [-c, "echo $1 >> told", sh, ${{VERDICT_EVENT}}] }} }}
+]"""
+
+
+@dataclass
+class Acting:
+    """An API that acts, the operator's folder of actions, and what listens to them."""
+
+    environment: dict[str, str]
+    folder: Path
+    listener: Listener
+    live: LiveApi
+    postgres: EmbeddedPostgres
+
+    def write(self, name: str, text: str) -> str:
+        (self.folder / name).write_text(text)
+        return name
+
+    def table(self) -> Monitored:
+        self.listener.got.clear()
+        return Monitored(self.live, self.postgres)
+
+
+@pytest.fixture(scope="module")
+def acting(
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres: EmbeddedPostgres,
+    target_environment: dict[str, str],
+) -> Iterator[Acting]:
+    home = tmp_path_factory.mktemp("acting")
+    (folder := home / "actions").mkdir()
+    database = f"acting_{time.time_ns()}"
+    admin = postgres.url("postgres", "postgres")
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f'create database "{database}" owner stringx')
+    with listening() as listener:
+        environment = {
+            **target_environment,
+            "STRINGX_DATABASE_URL": postgres.url(database),
+            "STRINGX_ACTIONS_DIR": str(folder),
+            "STRINGX_ACTION_POLL_S": "0.1",
+            "STRINGX_ACTION_RETRY_S": "0.2",
+            "STRINGX_ACTION_ATTEMPTS": "3",
+            "STRINGX_ACTION_TIME_LIMIT_S": "15",
+            "STRINGX_ACTIONS_PER_HOUR": "2",
+            "STRINGX_WEBHOOK_PRIVATE_HOSTS": listener.host,
+            "STRINGX_WEBHOOK_SECRET": SECRET,
+        }
+        found = Acting(environment, folder, listener, start_api(environment, home), postgres)
+        found.write("tell.conf", TELL.format(url=listener.url))
+        yield found
+        assert found.live.stop() == 0, found.live.log_file.read_text()[-4000:]
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f'drop database "{database}" with (force)')
+
+
+class Monitored:
+    """A table of one's own in the target, whose verdict is what one makes it."""
+
+    def __init__(self, live: LiveApi, postgres: EmbeddedPostgres) -> None:
+        self.live = live
+        self.name = f"shop.watched_{time.time_ns()}"
+        self._admin = postgres.url("demo", "postgres")
+        self._execute(
+            f"create table {self.name} (id integer); grant select on {self.name} to stringx_reader"
+        )
+        requests.put(live.api("/connections/demo"), json={}, timeout=60).raise_for_status()
+        answer = self.call("PUT", "/tables", json={"table": self.name, "owner": "ops"})
+        self.id = answer.json()["id"]
+        rules = [{"type": "not_null", "column": "id", "name": "id_known"}]
+        self.call("PUT", f"/tables/{self.id}/rules", json={"rules": rules}).raise_for_status()
+
+    def call(self, method: str, path: str, **options: Any) -> requests.Response:
+        return requests.request(method, self.live.api(path), timeout=60, **options)
+
+    def name_actions(self, **files: str) -> requests.Response:
+        return self.call("PUT", f"/tables/{self.id}/actions", json=files)
+
+    def check(self, *values: str) -> str:
+        """Put these values into the table, and check it; the check's id."""
+        rows = ",".join(f"({value})" for value in values)
+        self._execute(f"truncate {self.name}; insert into {self.name} values {rows}")
+        answer = self.call("POST", "/checks", json={"table": self.name})
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["id"])
+
+    def actions(self, *states: str, clears: Path | None = None) -> list[dict[str, Any]]:
+        """The actions, oldest first, once their states are these; meanwhile a file is cleared."""
+        deadline = time.monotonic() + 60
+        found: list[dict[str, Any]] = []
+        while time.monotonic() < deadline:
+            answer = self.call("GET", f"/tables/{self.id}/action-runs")
+            found = answer.json()["items"][::-1]
+            if [one["state"] for one in found] == list(states):
+                return found
+            if clears is not None:
+                clears.unlink(missing_ok=True)
+            time.sleep(0.1)
+        pytest.fail(f"{found}\n{self.live.log_file.read_text()[-4000:]}")
+
+    def _execute(self, statement: str) -> None:
+        with psycopg.connect(self._admin) as connection:
+            connection.execute(statement)
+
+
+def test_t10_fail_acts_once_and_so_does_the_recovery(acting: Acting) -> None:
+    table = acting.table()
+    assert table.name_actions(on_fail="tell.conf", on_recovery="tell.conf").status_code == 200
+    first = table.check("null")
+    table.check("null", "null")  # still failing: no change of state
+    table.actions("succeeded")
+    table.check("null")
+    last = table.check("1")
+    failed, recovered = table.actions("succeeded", "succeeded")
+    table.check("2")
+
+    assert (failed["event"], failed["check_id"], failed["attempts"]) == ("fail", first, 1)
+    assert (recovered["event"], recovered["check_id"]) == ("recovery", last)
+    told = [json.loads(body) for _, _, body in acting.listener.got]
+    assert [one["event"] for one in told] == ["fail", "recovery"]
+    assert told[0] == {
+        "event": "fail",
+        "status": "fail",
+        "before": "none",
+        "cause": "first",
+        "connection": "demo",
+        "table": table.name,
+        "table_id": str(table.id),
+        "owner": "ops",
+        "check_id": first,
+        "at": told[0]["at"],
+    }
+    assert told[1]["before"] == "fail"
+    assert all("X-StringX-Signature" in headers for _, headers, _ in acting.listener.got)
+    assert (acting.folder / "told").read_text() == "fail\nrecovery\n"
+
+    run = table.call("GET", f"/task-runs/{failed['run_id']}").json()
+    assert (run["status"], run["file"], run["reported_by"]) == ("succeeded", "tell.conf", "service")
+    assert run["action_id"] == failed["id"]
+    assert [task["status"] for task in run["tasks"]] == ["succeeded", "succeeded"]
+    listed = table.call("GET", "/task-runs", params={"file": "tell.conf", "limit": 1}).json()
+    assert (listed["items"][0]["task_count"], bool(listed["next_cursor"])) == (2, True)
+    table.actions("succeeded", "succeeded")  # the check after the recovery was no event
+
+
+def test_t10_what_fails_is_tried_again_from_where_it_failed(acting: Acting) -> None:
+    table = acting.table()
+    file = acting.write(
+        "late.conf",
+        """tasks = [
+          { name: shell_script, args: { script: sh, script_args: [-c, "echo once >> first"] } }
+          { name: webhook, args: { url: "URL" } }
+        ]""".replace("URL", acting.listener.url),
+    )
+    acting.listener.answers = [(503, {}), (503, {})]
+    table.name_actions(on_fail=file)
+    table.check("null")
+    [action] = table.actions("succeeded")
+    assert action["attempts"] == 3
+    assert (acting.folder / "first").read_text() == "once\n"
+    deliveries = [headers["X-StringX-Delivery"] for _, headers, _ in acting.listener.got]
+    assert (len(deliveries), len(set(deliveries))) == (3, 1)
+    run = table.call("GET", f"/task-runs/{action['run_id']}").json()
+    assert [task["status"] for task in run["tasks"]] == ["succeeded", "succeeded"]
+
+
+def test_t10_attempts_come_to_an_end_and_no_verdict_waits_for_them(acting: Acting) -> None:
+    table = acting.table()
+    acting.write(
+        "stuck.conf",
+        """tasks = [{name: shell_script, args: {script: sh, script_args: [-c,
+            "touch begun; while [ -e begun ]; do sleep 0.1; done; exit 1"]}}]""",
+    )
+    acting.write("wrong.conf", "tasks = [{name: nothing_of_that_name}]")
+    table.name_actions(on_fail="stuck.conf", on_recovery="wrong.conf")
+    table.check("null")
+    table.actions("running")
+    table.check("1")  # is stored at once, while the action goes on
+    table.actions("running", "waiting")
+    (acting.folder / "begun").unlink(missing_ok=True)
+    stuck, wrong = table.actions("failed", "failed", clears=acting.folder / "begun")
+    assert (stuck["attempts"], stuck["error"]) == (3, "sh ended with exit code 1")
+    assert wrong["attempts"] == 1  # another attempt would find the same file
+    assert "wrong.conf:1:11: tasks[0].name: there is no task" in wrong["error"]
+
+
+@pytest.mark.parametrize(
+    ("then", "states"),
+    [
+        (("null", "1", "null"), ("superseded", "superseded", "succeeded")),
+        (("null", "1"), ("superseded", "suppressed")),
+    ],
+)
+def test_t10_a_table_that_flaps_is_capped_and_only_the_newest_state_is_told(
+    acting: Acting, then: tuple[str, ...], states: tuple[str, ...]
+) -> None:
+    acting.write("quiet.conf", 'tasks = [{name: shell_script, args: {script: "true"}}]')
+    table = acting.table()
+    table.name_actions(on_fail="quiet.conf", on_recovery="quiet.conf")
+    for values in ("null", "1"):
+        table.check(values)
+    table.actions("succeeded", "succeeded")
+    table.check(then[0])
+    deadline = time.monotonic() + 60
+    held: dict[str, Any] = {}
+    while not held.get("error") and time.monotonic() < deadline:
+        held = table.actions("succeeded", "succeeded", "waiting")[2]
+    assert held["error"] == "more than 2 actions in an hour"
+    for values in then[1:]:
+        table.check(values)
+    table.actions("succeeded", "succeeded", *["waiting"] * len(then))
+    with psycopg.connect(acting.environment["STRINGX_DATABASE_URL"]) as connection:
+        connection.execute(  # two hours later
+            "update action_run set started_at = started_at - interval '2 hours', "
+            "next_at = next_at - interval '2 hours' where table_id = %s",
+            (table.id,),
+        )
+    table.actions("succeeded", "succeeded", *states)
+
+
+def test_t10_an_action_that_a_crash_cut_off_is_run_again(acting: Acting) -> None:
+    """Its lease is over; the delivery is the same one."""
+    table = acting.table()
+    table.name_actions(on_fail="tell.conf")
+    table.check("null")
+    [action] = table.actions("succeeded")
+    with psycopg.connect(acting.environment["STRINGX_DATABASE_URL"]) as connection:
+        connection.execute(
+            "update action_run set state = 'running', finished_at = null, "
+            "lease_until = now() - interval '1 second' where id = %s",
+            (action["id"],),
+        )
+    [again] = table.actions("succeeded")
+    assert again["attempts"] == 2
+    assert len({headers["X-StringX-Delivery"] for _, headers, _ in acting.listener.got}) == 1
+    assert len(acting.listener.got) == 2
+
+
+def test_t10_an_action_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    (tmp_path / "long.conf").write_text(
+        "tasks = [{name: shell_script, args: {script: sleep, script_args: [600]}}]"
+    )
+    settings = ActionSettings(actions_dir=tmp_path, action_time_limit_s=0.2)
+    api_settings = ApiSettings(database_url="postgresql://nobody@127.0.0.1:9/none")
+    action = Action(1, 1, "fail", "long.conf", {}, attempt=1, begin_at=0)
+    code, record, said = Actions(None, settings, api_settings)._child(action)
+    assert (code, record, said) == (None, None, "the time limit of 0.2 s is over")
+
+
+def test_t10_the_process_has_no_secret_of_the_service(acting: Acting) -> None:
+    table = acting.table()
+    file = acting.write(
+        "spy.conf",
+        "tasks = [{name: shell_script, args: {script: echo, script_args: "
+        '["["${?STRINGX_DATABASE_URL}${?DBT_ENV_SECRET_TARGET_PASSWORD}"]"]}}]',
+    )
+    table.name_actions(on_fail=file)
+    table.check("null")
+    [action] = table.actions("succeeded")
+    run = table.call("GET", f"/task-runs/{action['run_id']}").json()
+    assert run["tasks"][0]["output"] == "[]\n"
+
+
+def test_t10_what_the_verdict_was_before_files_were_named_is_no_event(acting: Acting) -> None:
+    table = acting.table()
+    table.check("null")
+    table.name_actions(on_fail="tell.conf", on_recovery="tell.conf")
+    table.check("null")
+    table.check("1")
+    [action] = table.actions("succeeded")
+    assert action["event"] == "recovery"
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("nowhere.conf", "no_such_action"),
+        ("../tell.conf", None),
+        ("/etc/passwd", None),
+        ("tell.sh", None),
+        ("door.conf", "no_such_action"),
+        ("tasks = [{name: shell_script}].conf", None),
+    ],
+)
+def test_t10_only_files_of_the_operator_can_be_named(
+    acting: Acting, name: str, code: str | None
+) -> None:
+    outside = acting.folder.parent / "outside.conf"
+    outside.write_text("tasks = []")
+    door = acting.folder / "door.conf"
+    door.unlink(missing_ok=True)
+    door.symlink_to(outside)
+    table = acting.table()
+    answer = table.name_actions(on_fail=name)
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["path"] == "on_fail"
+    assert code is None or error["code"] == code
+    assert set(table.call("GET", f"/tables/{table.id}/actions").json().values()) == {None}
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "events"),
+    [
+        (["fail"], ["fail"]),
+        (["pass"], [None]),
+        (["fail", "fail", "pass", "pass"], ["fail", None, "recovery", None]),
+        (["warn", "fail", "warn", "pass"], ["warn", "fail", "warn", "recovery"]),
+        (["error", "error", "fail", "error"], ["error", None, "fail", "error"]),
+        (["fail", "no_rules", "fail", "no_rules", "pass"], ["fail", None, None, None, "recovery"]),
+        (["no_rules", "pass", "no_rules"], [None, None, None]),
+    ],
+)
+def test_t10_a_change_of_state_is_one_event(verdicts: list[str], events: list[str | None]) -> None:
+    state, found = None, []
+    for verdict in verdicts:
+        state, event = next_state(state, verdict)
+        found.append(event)
+    assert found == events
