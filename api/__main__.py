@@ -126,7 +126,6 @@ def _open(
     metrics = Metrics()
     slots = BoundedSemaphore(settings.sync_checks)
     drafts = Drafts(database, engine, settings, slots)
-    retention = Retention(database, settings)
     checking = Checking(
         database,
         statements,
@@ -158,9 +157,10 @@ def _open(
     if kafka.bootstrap_servers:
         relay.start()
         reader.start()
-    retention.start()
     known.start()
     scheduler = Scheduler(database)
+    retention = Retention(database, settings, lambda: scheduler.is_stopping)
+    scheduler.add("retention", settings.retention_interval_s, retention.forget)
     watching = Watching(database, metrics, settings.timeliness_lookback_minutes)
     scheduler.add("pipelines", settings.pipelines_interval_s, watching.look)
     triggers = MissingTriggers(database, metrics, checking.gate)
@@ -180,7 +180,6 @@ def _open(
         actions.stop()
         scheduler.stop()
         followers.stop()
-        retention.stop()
         known.stop()
         if kafka.bootstrap_servers:
             relay.stop()
@@ -200,6 +199,7 @@ def _open(
         gate,
         redrives,
         watching,
+        retention,
         actions.settings.actions_dir,
     )
     return create_app(services), close

@@ -16,6 +16,7 @@ from api.drafts import Drafts
 from api.gate import AtTheGate
 from api.metrics import Metrics
 from api.pipelines.watching import Watching
+from api.retention import Retention
 from quality.engine import Engine
 from quality.settings import ApiSettings
 
@@ -36,6 +37,7 @@ class Services:
     gate: AtTheGate
     redrives: Redrives
     watching: Watching
+    retention: Retention
     actions_dir: Path | None = None
 
 

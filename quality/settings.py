@@ -158,6 +158,8 @@ class ApiSettings(ProcessSettings):
     follow_up_interval_s: Seconds = Field(default=1.0, description="what follows a successful end")
     timeliness_lookback_minutes: Annotated[int, Field(ge=5, le=525_600)] = 60
     execution_retention_days: Annotated[int, Field(ge=90, le=36_500)] = 365
+    result_retention_days: Annotated[int, Field(ge=1, le=36_500)] = 730
+    audit_retention_days: Annotated[int, Field(ge=90, le=36_500)] = 730
     gate_valid_for_s: Annotated[int, Field(ge=1, le=366 * 86_400)] = Field(
         default=86_400, description="how long a decision holds, where a table's policy says nothing"
     )

@@ -1,6 +1,14 @@
 """The routes of pipelines: those of the Watcher framework at the root, and the newer ones."""
 
-from api.routes.pipelines import anomalies, executions, framework, lineage, pipelines, timeliness
+from api.routes.pipelines import (
+    anomalies,
+    executions,
+    framework,
+    lineage,
+    pipelines,
+    retention,
+    timeliness,
+)
 
 GROUPS = [
     pipelines.operations,
@@ -8,5 +16,6 @@ GROUPS = [
     timeliness.operations,
     anomalies.operations,
     lineage.operations,
+    retention.operations,
     framework.operations,
 ]

@@ -281,15 +281,43 @@ _TABLES = (
     """,
 )
 
+# Retention may drop what is old of the trail, and nothing else of it.
+_TRAIL = (
+    "drop trigger audit_event_append_only on audit_event",
+    """
+    create trigger audit_event_append_only before update or truncate on audit_event
+    for each statement execute function audit_is_append_only()
+    """,
+    """
+    create function audit_keeps_90_days() returns trigger language plpgsql as $$
+    begin
+        if exists (select from gone where at > now() - interval '90 days') then
+            raise exception 'the audit trail is append-only' using errcode = '42501';
+        end if;
+        return null;
+    end $$
+    """,
+    """
+    create trigger audit_event_keeps_90_days after delete on audit_event
+    referencing old table as gone for each statement execute function audit_keeps_90_days()
+    """,
+)
+
 
 def upgrade() -> None:
     """Make the tables, the view of the lineage's closure and the index."""
-    for statement in _TABLES:
+    for statement in (*_TABLES, *_TRAIL):
         op.execute(statement)
 
 
 def downgrade() -> None:
     """Forget pipelines and all about them; results stay."""
+    op.execute("drop function audit_keeps_90_days() cascade")
+    op.execute("drop trigger audit_event_append_only on audit_event")
+    op.execute(
+        "create trigger audit_event_append_only before update or delete or truncate "
+        "on audit_event for each statement execute function audit_is_append_only()"
+    )
     op.execute("drop index check_run_execution_idx")
     op.execute("drop view address_lineage_closure")
     for table in (
