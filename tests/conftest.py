@@ -24,7 +24,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 from embedded import ports
 from embedded.postgres import EmbeddedPostgres
-from tests.differential.paths import pytest_terminal_summary  # noqa: F401 a hook
+from tests.differential import paths
+from tests.faults import counting
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -41,6 +42,12 @@ insert into shop.clean values (1, 'one'), (2, 'two');
 grant usage on schema shop to stringx_reader;
 grant select on all tables in schema shop to stringx_reader;
 """
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """What the tests counted, wherever they ran."""
+    paths.pytest_terminal_summary(terminalreporter)
+    counting.show(terminalreporter)
 
 
 class FolderScheduling(LoadScopeScheduling):

@@ -48,6 +48,21 @@ HEAD = (
 )
 
 
+def show(terminalreporter: Any) -> None:
+    """The lines of all scenarios of a run of pytest."""
+    lines = [
+        value
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        for name, value in getattr(report, "user_properties", ())
+        if name == "tally" and report.when == "call"
+    ]
+    if lines:
+        terminalreporter.section("faults")
+        for line in [HEAD, *lines]:
+            terminalreporter.write_line(line)
+
+
 def finished(store: str, ids: list[str]) -> int:
     """How many of these requests are finished."""
     query = "select count(*) from check_run where id = any(%s) and state = 'finished'"

@@ -126,11 +126,13 @@ def killed_dbt(stage: Stage, size: Size) -> Tally:
     hunter = threading.Thread(target=hunt)
     hunter.start()
     try:
-        return _load(stage, "killed dbt", size, 0, lambda stage, number: None)
+        tally = _load(stage, "killed dbt", size, 0, lambda stage, number: None)
     finally:
         over.set()
         hunter.join()
         stage.configure("x")
+    tally.notes["kills"] = killed
+    return tally
 
 
 def killed_before_the_commit(stage: Stage, size: Size) -> Tally:
