@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from quality.engine.dbt.answers import finding_of, lost_connection, plain_messag
 from quality.engine.dbt.dbt import Dbt
 from quality.engine.documentation import write_documentation
 from quality.engine.estimate import Estimate
+from quality.engine.plan.budgets import OVER, over_budget
 from quality.engine.plan.completing import Completing
 from quality.engine.plan.estimating import estimated
 from quality.engine.plan.execution import Execution
@@ -23,9 +24,9 @@ from quality.engine.plan.grouping import values_query
 from quality.engine.plan.groups import members_of
 from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.preparing import Entry, Planner, Prepared, scope_conditions
-from quality.engine.plan.urgency import LATE, NOT_IN_TIME, as_late, in_stages
+from quality.engine.plan.urgency import LATE, NOT_IN_TIME, End, as_late, first_end, in_stages
 from quality.engine.results import result_of
-from quality.engine.settings import EngineSettings
+from quality.engine.settings import Budget, EngineSettings
 from quality.engine.target.catalogue import signature_of
 from quality.engine.target.connecting import Targets
 from quality.engine.target.pool import Pool
@@ -104,8 +105,8 @@ class PlannedEngine:
         """See `Engine.run`."""
         started_at, started = datetime.now(UTC), time.monotonic()
         limit = self._settings.check_time_limit_s if time_limit_s is None else time_limit_s
-        is_urgent = deadline_s is not None and deadline_s <= limit
-        limit = limit if deadline_s is None else min(limit, deadline_s)
+        budget = self._settings.budget(rule_set.connection)
+        end = first_end(started, limit, deadline_s, budget.seconds)
         results: list[RuleResult] = []
         if rule_set.rules:
             cancellation = cancellation or Cancellation()
@@ -114,9 +115,7 @@ class PlannedEngine:
                 if self._closed:
                     raise EngineError("the engine is closed")
                 self._refuse_custom_sql(rule_set)
-                results = self._judge(
-                    rule_set, tuple(scope), started + limit, cancellation, is_urgent=is_urgent
-                )
+                results = self._judge(rule_set, tuple(scope), end, cancellation, budget)
             except StringXError as error:
                 words = self._dbt.redact(plain_message(str(error)))
                 now = datetime.now(UTC)
@@ -204,28 +203,35 @@ class PlannedEngine:
         self,
         rule_set: RuleSet,
         scope: tuple[Predicate, ...],
-        deadline: float,
+        end: End,
         cancellation: Cancellation,
-        *,
-        is_urgent: bool,
+        budget: Budget,
     ) -> list[RuleResult]:
+        deadline = end.at
         # The target first: an unknown one, or one that is away, says more than dbt does.
         pool = self._targets.pool(rule_set.connection, deadline)
         entry = self._planner.entry(rule_set, deadline)
         tests = entry.plan.narrowed(scope_conditions(scope))
         rules = rule_set.rules
         findings, completing = self._findings(
-            rules, entry, tests, pool, scope, deadline, cancellation, is_urgent=is_urgent
+            rules, entry, tests, pool, scope, end, cancellation, budget
         )
         try:
-            of_dbt = self._findings_of_dbt(rule_set, tests, scope, deadline)
+            of_dbt = self._findings_of_dbt(rule_set, tests, scope, deadline, findings.keys())
             findings |= {place: completing.of_dbt(place, one) for place, one in of_dbt.items()}
         except EngineError:
-            if not is_urgent or time.monotonic() < deadline:
+            if not end.is_soft or time.monotonic() < deadline:
                 raise
             findings = {place: findings.get(place, NOT_IN_TIME) for place in range(len(rules))}
-        if all(finding.cause == LATE for finding in findings.values()):
+        if end.is_deadline and all(finding.cause == LATE for finding in findings.values()):
             raise CheckTimeout("the check took longer than it may")
+        if end.is_soft and not end.is_deadline:
+            words = f"its {budget.seconds:g} s were over before this rule was judged"
+            late = Finding("error", cause=OVER, message=words)
+            findings = {
+                place: late if finding.cause == LATE else finding
+                for place, finding in findings.items()
+            }
         return [
             result_of(rule, findings[place], tests[place].test.sql, self._dbt.redact)
             for place, rule in enumerate(rules)
@@ -254,13 +260,15 @@ class PlannedEngine:
         tests: Sequence[PlannedTest],
         pool: Pool,
         scope: tuple[Predicate, ...],
-        deadline: float,
+        end: End,
         cancellation: Cancellation,
-        *,
-        is_urgent: bool,
+        budget: Budget,
     ) -> tuple[dict[int, Finding], Completing]:
         """Of all tests but those for dbt, on one snapshot whose catalogue is the prepared one."""
         conditions = scope_conditions(scope)
+        deadline = end.at
+        queries = budget.queries or self._settings.queries_per_check
+        settings = self._settings.model_copy(update={"queries_per_check": queries})
         for _ in range(_CATALOGUE_ATTEMPTS):
             prepared = entry.prepared or self._planner.prepare(entry, pool, deadline)
             known = dict(zip(entry.relations, prepared.signatures, strict=True))
@@ -270,15 +278,16 @@ class PlannedEngine:
                 prepared.readiness,
                 known,
                 prepared.experience,
-                queries=self._settings.queries_per_check,
+                queries=queries,
                 remembered=not scope,
             )
             execution = execution_of()
-            is_staged = is_urgent and not execution.is_small
+            is_staged = end.is_deadline and not execution.is_small
+            at_once = execution.first() if budget.rows is None else []
             first = [*prepared.locks, *entry.questions]
             begun = open_snapshot(
-                *(pool, self._settings, deadline, cancellation, first, execution.first()),
-                ends_softly=is_urgent,
+                *(pool, settings, deadline, cancellation, first, at_once),
+                ends_softly=end.is_soft,
             )
             try:
                 with begun as opened:
@@ -288,20 +297,29 @@ class PlannedEngine:
                         facts = prepared.facts.get(subject.relation) if subject else None
                         if subject is not None and facts is not None:
                             refuse_unknown_columns(scope, subject.relation, facts)
-                        found = (
-                            in_stages(
-                                *(rules, tests, prepared.readiness, opened.snapshot),
-                                execution_of,
+                        ready = prepared.readiness
+                        left_out: dict[int, Finding] = {}
+                        if budget.rows is not None:
+                            if not execution.is_small:  # before anything is asked
+                                opened.snapshot.spread(len(tests))
+                            left_out = over_budget(
+                                rules, tests, ready, opened.snapshot, budget.rows
                             )
-                            if is_staged
-                            else execution.findings(opened.snapshot, opened.then)
-                        )
+                            kept = set(range(len(tests))) - left_out.keys()
+                            execution = execution_of(only=kept)
+                        if is_staged:
+                            found = in_stages(
+                                rules, tests, ready, opened.snapshot, execution_of, left_out.keys()
+                            )
+                        else:
+                            found = execution.findings(opened.snapshot, opened.then)
+                        found |= left_out
                         is_refused = any(one.cause == "database" for one in found.values())
                         if subject is not None and is_refused:
                             refuse_unfit(scope, subject.relation, opened.snapshot)
                         completing = Completing(rules, tests, prepared, self._settings)
                         whole = completing.of_all(found, entry.plan, conditions, opened.snapshot)
-                        if is_urgent:
+                        if end.is_soft:
                             whole = as_late(found, whole, opened.snapshot)
                         cancellation.check()
                         return whole, completing
@@ -319,8 +337,13 @@ class PlannedEngine:
         tests: Sequence[PlannedTest],
         scope: tuple[Predicate, ...],
         deadline: float,
+        found: Collection[int],
     ) -> dict[int, Finding]:
-        only = [place for place, planned in enumerate(tests) if planned.test.dbt_only is not None]
+        only = [
+            place
+            for place, planned in enumerate(tests)
+            if planned.test.dbt_only is not None and place not in found
+        ]
         if not only:
             return {}
         answers = self._dbt.test(rule_set, scope, deadline, only)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from quality.catalogue.history import JUDGED_WHEN_STORED
-from quality.checks import OUT_OF_TIME, RuleResult, RuleStatus
+from quality.checks import OUT_OF_TIME, OVER_BUDGET, RuleResult, RuleStatus
 from quality.engine.dbt.answers import stored
+from quality.engine.plan.budgets import OVER
 from quality.engine.plan.finding import Finding
 from quality.engine.plan.urgency import LATE
 from quality.rules import Rule
@@ -21,9 +22,11 @@ def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], st
     """
     status: RuleStatus = finding.status
     failures, message = finding.failures, finding.message
-    is_late = finding.cause == LATE
-    if is_late:
+    is_left_out = finding.cause in (LATE, OVER)
+    if finding.cause == LATE:
         status, failures, message = "skipped", None, f"{OUT_OF_TIME}: {_LATE_WORDS}"
+    elif finding.cause == OVER:
+        status, failures, message = "skipped", None, f"{OVER_BUDGET}: {finding.message}"
     elif status == "error":
         message = f"{finding.cause or 'database'}: {message or 'no reason was given'}"
     elif failures is None or failures < 0:
@@ -31,7 +34,7 @@ def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], st
         message = "engine: a count of failing rows that is less than none"
     elif rule.rule_type.category == "H":
         status, failures, message = "skipped", None, JUDGED_WHEN_STORED
-    counts_nothing = status == "error" or is_late or rule.rule_type.tested == "none"
+    counts_nothing = status == "error" or is_left_out or rule.rule_type.tested == "none"
     return RuleResult(
         rule=rule.name,
         type=rule.type,
@@ -44,7 +47,7 @@ def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], st
         failing_rows=finding.failing_rows if status not in ("error", "skipped") else None,
         rows_tested=None if counts_nothing else finding.rows_tested,
         rows_estimated=finding.rows_estimated and not counts_nothing,
-        measured=finding.measured if status != "error" and not is_late else {},
+        measured=finding.measured if status != "error" and not is_left_out else {},
         path=finding.path,
         proof=finding.proof,
         duration_ms=max(0.0, finding.seconds * 1000),

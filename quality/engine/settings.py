@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from quality.settings import Seconds, _Settings
+
+
+def _decoded(value: Any) -> Any:
+    """JSON as pydantic's own decoder has it, but wrong in one line that names the variable."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value or "{}")
+    except ValueError:
+        raise ValueError("is not JSON") from None
+
+
+class Budget(BaseModel):
+    """What one check may cost on its target; None: as much as it takes.
+
+    `rows`: estimated ones that its queries look at. `seconds`: of time. `queries`: at a time.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    rows: Annotated[int, Field(ge=1)] | None = None
+    seconds: Seconds | None = None
+    queries: Annotated[int, Field(ge=1, le=64)] | None = None
 
 
 class EngineSettings(_Settings):
@@ -50,6 +74,22 @@ class EngineSettings(_Settings):
         default=4,
         validation_alias="STRINGX_QUERIES_PER_CHECK",
         description="queries of one check that may run on the target at the same time",
+    )
+    budget_rows: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        validation_alias="STRINGX_BUDGET_ROWS",
+        description="estimated rows that one check may read; rules beyond are skipped",
+    )
+    budget_s: Seconds | None = Field(
+        default=None,
+        validation_alias="STRINGX_BUDGET_S",
+        description="time that one check may take; rules not judged by then are skipped",
+    )
+    connection_budgets: Annotated[dict[str, Budget], NoDecode, BeforeValidator(_decoded)] = Field(
+        default_factory=dict,
+        validation_alias="STRINGX_CONNECTION_BUDGETS",
+        description='by target, before those for all: {"demo": {"rows": 1000000, "seconds": 5, '
+        '"queries": 2}}',
     )
     target_idle_s: Seconds = Field(default=300.0, validation_alias="STRINGX_TARGET_IDLE_S")
     work_mem_mb: Annotated[int, Field(ge=0, le=4096)] = Field(
@@ -126,6 +166,15 @@ class EngineSettings(_Settings):
         validation_alias="STRINGX_SAMPLE_TIME_LIMIT_S",
         description="for all samples of a check together, after its verdict is known",
     )
+
+    def budget(self, target: str) -> Budget:
+        """What one check may cost on a target: its own budget, filled up with that for all."""
+        own = self.connection_budgets.get(target, Budget())
+        return Budget(
+            rows=own.rows or self.budget_rows,
+            seconds=own.seconds or self.budget_s,
+            queries=own.queries or self.queries_per_check,
+        )
 
     @property
     def profiles(self) -> Path:

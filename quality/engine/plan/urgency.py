@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 
 from quality.engine.plan.execution import Execution
 from quality.engine.plan.finding import Finding
@@ -18,12 +19,34 @@ LATE = "deadline"
 NOT_IN_TIME = Finding("error", cause=LATE)
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """When a check ends (time.monotonic), and what for: a soft end keeps what is known by then."""
+
+    at: float
+    is_soft: bool = False
+    is_deadline: bool = False
+
+
+def first_end(
+    started: float, limit_s: float, deadline_s: float | None, budget_s: float | None
+) -> End:
+    """The first of the time limit, the deadline of who asked, and the budget of the operator."""
+    ends = [End(started + limit_s)]
+    if deadline_s is not None:
+        ends.append(End(started + deadline_s, is_soft=True, is_deadline=True))
+    if budget_s is not None:
+        ends.append(End(started + budget_s, is_soft=True))
+    return min(ends, key=lambda end: end.at)
+
+
 def in_stages(
     rules: Sequence[Rule],
     tests: Sequence[PlannedTest],
     readiness: Sequence[Readiness],
     snapshot: Snapshot,
     execution: Callable[..., Execution],
+    left_out: Collection[int] = (),
 ) -> dict[int, Finding]:
     """The findings of all tests but those for dbt, one stage after the other.
 
@@ -33,7 +56,7 @@ def in_stages(
     snapshot.spread(len(tests))
     found: dict[int, Finding] = {}
     for places in stages(rules, tests, readiness):
-        found |= execution(only=places).findings(snapshot, ())
+        found |= execution(only=places.difference(left_out)).findings(snapshot, ())
     return found
 
 
