@@ -13,9 +13,12 @@ from api.metrics import Metrics
 from api.store.pipelines import alerts, watching
 from api.store.pipelines.alerts import Finding
 from api.store.synthetic import SOURCE, Kept
+from quality.checks import RuleStatus
 from quality.logs import get_logger
+from quality.pipelines.cadence import newest_slot
 from quality.pipelines.freshness import judge_freshness, judge_timeliness
 from quality.pipelines.intervals import interval
+from quality.schedule import Slot
 
 log = get_logger(__name__)
 
@@ -59,6 +62,7 @@ class Watching:
         """All of it."""
         self.freshness()
         self.timeliness(self.lookback_minutes)
+        self.missing()
 
     def freshness(self) -> Looked:
         """Find pipelines whose newest data is too old; those that recovered get a pass."""
@@ -100,6 +104,30 @@ class Watching:
         self._tell(new, kept)
         return Looked(len(rows), len(late), new)
 
+    def missing(self) -> Looked:
+        """Find pipelines that did not start when they had to."""
+        now = datetime.now(UTC)
+        with self.database.begin() as db:
+            rows = watching.expected(db)
+            due = {
+                row.id: slot
+                for row in rows
+                if (slot := newest_slot(row.cadence, row.cadence_grace_s, row.cadence_since, now))
+            }
+            spans = {number: (slot.begins, slot.ends) for number, slot in due.items()}
+            kept_up = watching.started(db, spans)
+            found = [
+                _missing(row, due[row.id], now)
+                for row in rows
+                if row.id in due and row.id not in kept_up
+            ]
+            resolved = alerts.resolve(db, "missing", sorted(kept_up), [], now)
+            back = [_missing(row, due[row.id], now, "pass") for row in rows if row.id in resolved]
+            new, kept = alerts.record(db, found)
+            kept += alerts.observe(db, back)
+        self._tell(new, kept)
+        return Looked(len(rows), len(found), new)
+
     def _tell(self, new: Sequence[Finding], kept: Sequence[Kept]) -> None:
         for one in kept:
             self.metrics.count_outcome(one.outcome, SOURCE)
@@ -131,4 +159,19 @@ def _late(row: Any, now: datetime) -> Finding | None:
         {"seconds": lateness.seconds, "state": lateness.state},
         execution_id=row.id,
         status="warn" if lateness.state == "completed" else "fail",
+    )
+
+
+def _missing(row: Any, slot: Slot, now: datetime, status: RuleStatus = "fail") -> Finding:
+    due = slot.due.isoformat(timespec="seconds")
+    word = "started" if status == "pass" else "did not start"
+    return Finding(
+        row.id,
+        row.name,
+        "missing",
+        slot.due.isoformat(),
+        now,
+        f"the execution due at {due} ({row.cadence}) {word}",
+        {"due": slot.due.isoformat(), "ends": slot.ends.isoformat()},
+        status=status,
     )

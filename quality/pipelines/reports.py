@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from quality.documents import canonical_json
 from quality.names import ConnectionName, Identifier, Owner, TableText
+from quality.pipelines.cadence import cadence_text
 from quality.pipelines.intervals import MAX_NUMBER, DatePart
 from quality.pipelines.texts import Folded, Metadata, Moment, Name, Stripped, Watermark
 
@@ -62,9 +63,10 @@ class Extensions(Report):
 
     owner: Annotated[Owner, Stripped] | None = None
     tables: Annotated[tuple[FilledTable, ...], Field(max_length=100)] | None = None
-    cadence: Annotated[str, Stripped, Field(min_length=1, max_length=200)] | None = Field(
-        default=None, description="when it has to run: a cron expression or 30m, 1h, 1d"
-    )
+    cadence: (
+        Annotated[str, Stripped, Field(min_length=1, max_length=120), AfterValidator(cadence_text)]
+        | None
+    ) = Field(default=None, description="when it has to run: a cron expression or 30m, 1h, 1d")
     cadence_grace_s: Annotated[int, Field(ge=0, le=31_536_000)] = Field(
         default=300, description="how late an execution may start before it is missing"
     )

@@ -155,3 +155,32 @@ def test_w19_each_execution_is_alerted_of_once(
 @pytest.mark.parametrize("minutes", [4, 0, -1, "x", 1.5])
 def test_w19_a_short_look_back_is_refused(call: Call, minutes: Any) -> None:
     assert call("POST", "/timeliness", json={"lookback_minutes": minutes}).status_code == 422
+
+
+@pytest.mark.parametrize("cadence", ["sometimes", "1 * *", "0m", "99 * * * *", ""])
+def test_w20_a_cadence_is_a_duration_or_cron(report: Report, cadence: str) -> None:
+    assert report(cadence=cadence).status_code == 422
+
+
+@pytest.mark.parametrize("cadence", ["1h", "0 * * * *"])
+def test_w20_an_execution_that_does_not_start_is_missing(
+    call: Call,
+    report: Report,
+    start: Start,
+    sql: Callable[..., list[Any]],
+    cadence: str,
+) -> None:
+    pipeline_id = report(cadence=cadence, cadence_grace_s=60).json()["id"]
+
+    def missing() -> list[dict[str, Any]]:
+        assert call("POST", "/api/v1/pipelines/missing").status_code == 200
+        return alerts(call, pipeline_id, kind="missing")
+
+    assert missing() == []  # nothing was due yet
+    declared = "update pipeline set cadence_since = now() - interval '5 hours' where id = %(id)s"
+    sql(declared, id=pipeline_id)
+    [first] = missing()
+    assert len(missing()) == 1
+    start(start_date=first["measured"]["due"])
+    [first] = missing()
+    assert first["resolved_at"] is not None

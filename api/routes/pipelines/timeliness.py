@@ -44,6 +44,12 @@ def check_timeliness(body: TimelinessRequest) -> Answer:
     return Answer(services().watching.timeliness(body.lookback_minutes).document())
 
 
+@add("POST", "/pipelines/missing", answers={200: views.Looked}, scope="pipelines")
+def check_missing() -> Answer:
+    """Find pipelines that did not start when their cadence says, now."""
+    return Answer(services().watching.missing().document())
+
+
 @add("GET", "/pipeline-alerts", query=AlertQuery, answers={200: views.AlertPage})
 def list_pipeline_alerts(query: AlertQuery) -> Answer:
     """List what was alerted of pipelines, newest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Any
 
@@ -55,9 +56,18 @@ _SUSPECT = text(
 )
 _EXPECTED = text(
     """
-    select p.id, p.name, p.cadence, p.cadence_grace_s, p.cadence_since,
-        (select max(e.start_date) from pipeline_execution e where e.pipeline_id = p.id) as started
-    from pipeline p where p.active and p.cadence is not null order by p.id
+    select id, name, cadence, cadence_grace_s, cadence_since from pipeline
+    where active and cadence is not null order by id
+    """
+)
+_STARTED = text(
+    """
+    select i.id from jsonb_to_recordset(cast(:items as jsonb))
+        as i (id bigint, begins timestamptz, ends timestamptz)
+    where exists (
+        select from pipeline_execution e
+        where e.pipeline_id = i.id and e.start_date >= i.begins and e.start_date < i.ends
+    )
     """
 )
 
@@ -73,5 +83,14 @@ def suspects(db: Connection, since: datetime, now: datetime) -> list[Any]:
 
 
 def expected(db: Connection) -> list[Any]:
-    """Pipelines with a cadence, and when each last started."""
+    """Pipelines with a cadence."""
     return list(db.execute(_EXPECTED))
+
+
+def started(db: Connection, spans: dict[int, tuple[datetime, datetime]]) -> set[int]:
+    """The pipelines of which an execution started in their span of time."""
+    items = [
+        {"id": number, "begins": begins.isoformat(), "ends": ends.isoformat()}
+        for number, (begins, ends) in spans.items()
+    ]
+    return set(db.scalars(_STARTED, {"items": json.dumps(items)}))
