@@ -26,7 +26,7 @@ class Engine(Protocol):
     """What of `quality.engine` is used here."""
 
     def run(
-        self, rule_set: RuleSet, scope: Sequence[Predicate], time_limit_s: float | None
+        self, rule_set: RuleSet, scope: Sequence[Predicate], *, deadline_s: float | None
     ) -> CheckOutcome: ...
 
     def close(self) -> None: ...
@@ -136,7 +136,7 @@ class Runs:
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
             if claim.rule_set is not None:
-                return self._engine.run(claim.rule_set, claim.scope, claim.time_limit_s)
+                return self._engine.run(claim.rule_set, claim.scope, deadline_s=claim.time_limit_s)
             code, message = "rule_set_invalid", "the worker does not understand the rule set"
         except StringXError as error:
             log.error("engine_failed", correlation_id=claim.job.id, error=str(error))

@@ -45,9 +45,9 @@ class RecordingEngine:
         self.on_run: Any = lambda: None
 
     def run(
-        self, rule_set: RuleSet, scope: tuple[Predicate, ...], time_limit_s: float | None
+        self, rule_set: RuleSet, scope: tuple[Predicate, ...], *, deadline_s: float | None
     ) -> CheckOutcome:
-        self.runs.append((str(rule_set.table), tuple(scope), time_limit_s))
+        self.runs.append((str(rule_set.table), tuple(scope), deadline_s))
         self.on_run()
         if self.fails is not None:
             raise self.fails

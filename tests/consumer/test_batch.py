@@ -440,7 +440,9 @@ def test_an_outcome_too_large_for_the_api_is_stored_without_samples_then_sql_the
     )
     run = bench.engine.run
     monkeypatch.setattr(
-        bench.engine, "run", lambda *given: run(*given).model_copy(update={"results": (result,)})
+        bench.engine,
+        "run",
+        lambda *given, **more: run(*given, **more).model_copy(update={"results": (result,)}),
     )
 
     too_large = "large"
