@@ -75,21 +75,21 @@ def destination(url: str, settings: TaskSettings) -> Destination:
     return Destination(host, port, is_https, target)
 
 
-def address(where: Destination) -> str:
-    """The address to connect to: each one that the name has must be of the public internet,
-    unless the operator named the host as one of the own network."""
+def addresses(where: Destination) -> list[str]:
+    """The addresses to connect to, in the order in which to try them: each must be of the public
+    internet, unless the operator named the host as one of the own network."""
     try:
         found = socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise Unavailable(f"{where.host} has no address", code="host_unknown") from None
-    addresses = [str(entry[4][0]) for entry in found]
-    for one in addresses:
+    named = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    for one in named:
         if not where.is_private and not _is_public(one):
             raise Refused(
                 f"{where.host} has an address of an inner network; an operator can allow that by "
                 f"STRINGX_WEBHOOK_PRIVATE_HOSTS"
             )
-    return addresses[0]
+    return named
 
 
 def signature(secret: bytes, at: int, body: bytes) -> str:
@@ -113,7 +113,7 @@ def post(
     headers = {"Content-Type": "application/json", "User-Agent": "StringX", **headers}
     if secret is not None:
         headers["X-StringX-Signature"] = signature(secret, int(time.time()), body)
-    connection = _connection(where, address(where), timeout_s)
+    connection = _connection(where, addresses(where), timeout_s)
     try:
         connection.request("POST", where.target, body, headers)
         answer = connection.getresponse()
@@ -133,12 +133,18 @@ def post(
 
 
 class _Plain(http.client.HTTPConnection):
-    def __init__(self, where: Destination, to: str, timeout: float) -> None:
+    def __init__(self, where: Destination, to: list[str], timeout: float) -> None:
         super().__init__(where.host, where.port, timeout=timeout)
         self._to = to
 
     def connect(self) -> None:
-        self.sock = socket.create_connection((self._to, self.port), self.timeout)
+        for one in self._to:
+            try:
+                self.sock = socket.create_connection((one, self.port), self.timeout)
+                return
+            except OSError:
+                if one == self._to[-1]:
+                    raise
 
 
 class _Secure(_Plain):
@@ -150,7 +156,7 @@ class _Secure(_Plain):
         self.sock = context.wrap_socket(self.sock, server_hostname=self.host)
 
 
-def _connection(where: Destination, to: str, timeout_s: float) -> Any:
+def _connection(where: Destination, to: list[str], timeout_s: float) -> Any:
     return (_Secure if where.is_https else _Plain)(where, to, timeout_s)
 
 

@@ -135,7 +135,7 @@ ALLOWED = TaskSettings(
 def test_no_spelling_leads_to_an_inner_network(url: str) -> None:
     """Not even where the operator allowed the host, unless as one of the own network."""
     with pytest.raises(Refused):
-        outbound.address(outbound.destination(url, ALLOWED))
+        outbound.addresses(outbound.destination(url, ALLOWED))
 
 
 def test_each_address_of_a_name_must_be_public(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,7 +148,7 @@ def test_each_address_of_a_name_must_be_public(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
     where = outbound.destination("https://hooks.example.org/x", ALLOWED)
     with pytest.raises(Refused, match="an address of an inner network"):
-        outbound.address(where)
+        outbound.addresses(where)
 
 
 def test_a_name_is_resolved_once_and_that_address_is_called(
