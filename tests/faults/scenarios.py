@@ -504,14 +504,15 @@ def _kill_worker(stage: Stage, number: int) -> None:
 
 def _killed_at_the_post(stage: Stage, size: Size, name: str, *, after: bool) -> Tally:
     wanted = stage.requests(name.replace(" ", "-"), max(2, size.kills))
-    armed = threading.Event()
+    armed, lock = threading.Event(), threading.Lock()
 
     def strike(path: str) -> Fault | None:
-        if not path.endswith("/outcomes") or not armed.is_set():
-            return None
-        armed.clear()
-        stage.workers[0].kill()
-        return Fault.DROP
+        with lock:
+            if not path.endswith("/outcomes") or not armed.is_set():
+                return None
+            stage.workers[0].kill()
+            armed.clear()
+            return Fault.DROP
 
     for worker in stage.workers[1:]:
         worker.stop()

@@ -304,11 +304,11 @@ class Stage:
         """A request over HTTP, asked again with its id until the API has it."""
         body = {"mode": "async", **document, **more}
 
-        def ask() -> requests.Response | None:
+        def ask() -> list[requests.Response]:  # a refusal is an answer, but as such it is falsy
             answer = requests.post(f"{self.api.url}/api/v1/checks", json=body, timeout=30)
-            return None if answer.status_code >= 500 else answer
+            return [] if answer.status_code >= 500 else [answer]
 
-        return eventually(ask, "the API to take a request")
+        return eventually(ask, "the API to take a request")[0]
 
     def check(self, check_id: str) -> dict[str, Any]:
         answer = requests.get(f"{self.api.url}/api/v1/checks/{check_id}", timeout=30)
