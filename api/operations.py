@@ -95,6 +95,7 @@ class Operation:
     takes_yaml: bool
     headers: dict[str, str]
     scope: str
+    is_about_tables: bool
 
 
 class Operations:
@@ -160,6 +161,7 @@ class Operations:
                     takes_yaml,
                     headers or {},
                     needed,
+                    is_about_tables,
                 )
             )
             return view
