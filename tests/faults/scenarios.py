@@ -293,6 +293,7 @@ def a_poisoned_partition(stage: Stage, size: Size) -> Tally:
     """Nothing but bad messages on one partition: it is held back after 21 of them, the others go
     on, and once somebody has seen to it nothing is missing."""
     mark, count = _mark(), 60
+    _start_anew(stage)
     began = time.monotonic()
     bad = [
         {
@@ -321,16 +322,14 @@ def a_poisoned_partition(stage: Stage, size: Size) -> Tally:
     status = requests.get(f"{holder.url}/health/ready", timeout=10).json()["status"]
     assert status == "degraded", status
     for worker in stage.workers:  # as an operator would who has seen that they are to be given up
+        worker.wait_ready()
         worker.stop()
         worker.start(STRINGX_BREAKER_IN_A_ROW="100000", STRINGX_BREAKER_SHARE="1")
     eventually(lambda: len(stage.dead(mark)) == count, "all dead letters")
     tally = _tally(stage, "a poisoned partition", wanted, 0, began)
     tally.dead = count
     tally.notes["dead letters before the breaker"] = before
-    for worker in stage.workers:
-        worker.stop()
-        worker.start()
-        worker.wait_ready()
+    _start_anew(stage)
     return tally
 
 
@@ -402,7 +401,8 @@ def a_broker_killed(stage: Stage, size: Size) -> Tally:
 def redriven_letters(stage: Stage, size: Size) -> Tally:
     """Dead letters of a table that is configured late, redriven many times at once: one run and
     one result each."""
-    mark, count = _mark(), size.few
+    mark, count = _mark(), 16  # fewer than would hold a partition back
+    _start_anew(stage)
     wanted = stage.requests("late", count)
     for document in wanted.values():
         document["table"] = "load.late"
@@ -539,6 +539,16 @@ def _killed_at_the_post(stage: Stage, size: Size, name: str, *, after: bool) -> 
     assert tally.notes["attempts"] == allowed, tally.notes
     tally.notes["kills"] = killed
     return tally
+
+
+def _start_anew(stage: Stage) -> None:
+    """Workers that remember nothing of the bad messages before."""
+    for worker in stage.workers:
+        worker.wait_ready()
+        worker.stop()
+        worker.start()
+    for worker in stage.workers:
+        worker.wait_ready()
 
 
 def _tally(stage: Stage, name: str, wanted: dict[str, Any], again: int, began: float) -> Tally:
