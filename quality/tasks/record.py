@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from quality.names import Text
+
 TaskStatus = Literal["succeeded", "failed", "skipped"]
 RunStatus = Literal["succeeded", "partial", "failed"]
 
@@ -26,14 +28,14 @@ class TaskRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     position: Annotated[int, Field(ge=0, lt=MAX_TASKS)]
-    name: Annotated[str, Field(max_length=200)]
-    place: Annotated[str, Field(max_length=1000)]
+    name: Annotated[Text, Field(max_length=200)]
+    place: Annotated[Text, Field(max_length=1000)]
     status: TaskStatus
     attempts: Annotated[int, Field(ge=0, le=1000)] = 0
     started_at: AwareDatetime | None = None
     duration_ms: Annotated[float, Field(ge=0)] = 0.0
-    error: Annotated[str, Field(max_length=_MAX_TEXT)] | None = None
-    output: Annotated[str, Field(max_length=_MAX_TEXT)] = ""
+    error: Annotated[Text, Field(max_length=_MAX_TEXT)] | None = None
+    output: Annotated[Text, Field(max_length=_MAX_TEXT)] = ""
 
 
 class RunRecord(BaseModel):
@@ -42,8 +44,8 @@ class RunRecord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{8,128}$")]
-    file: Annotated[str, Field(min_length=1, max_length=1000)]
-    host: Annotated[str, Field(max_length=255)]
+    file: Annotated[Text, Field(min_length=1, max_length=1000)]
+    host: Annotated[Text, Field(max_length=255)]
     status: RunStatus
     started_at: AwareDatetime
     finished_at: AwareDatetime
@@ -67,8 +69,8 @@ def ending(text: str, limit: int) -> str:
 
 
 def storable(text: str) -> str:
-    """Without the one character that PostgreSQL cannot store."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    """Without what PostgreSQL cannot store: NUL, and bytes of names that are no characters."""
+    return text.encode(errors="replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def secrets_of(variables: Mapping[str, str], more: Iterable[str] = ()) -> tuple[str, ...]:

@@ -69,8 +69,8 @@ def run(
         stopped = record.status == "failed" and not step.options.continue_on_error
     return RunRecord(
         id=key,
-        file=plan.file.name,
-        host=socket.gethostname()[:255],
+        file=storable(plan.file.name),
+        host=storable(socket.gethostname())[:255],
         status=status_of(records, stopped=stopped),
         started_at=started,
         finished_at=datetime.now(UTC),
@@ -150,8 +150,8 @@ def _limited(seconds: float) -> Iterator[None]:
 def _record(step: Step, status: Any, **more: Any) -> TaskRecord:
     return TaskRecord(
         position=step.position,
-        name=step.task.known_as(),
-        place=step.place,
+        name=storable(step.task.known_as())[:200],
+        place=storable(step.place)[-1000:],
         status=status,
         **more,
     )
