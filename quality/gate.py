@@ -77,6 +77,12 @@ class Standing:
     reasons: tuple[str, ...]
 
 
+def strictest(decisions: Iterable[Decision]) -> Decision:
+    """The one that rules where several have to be heard; `allow` where there is none."""
+    found = set(decisions)
+    return next((decision for decision in _STRICTEST_FIRST if decision in found), "allow")
+
+
 def basis_of(outcome: CheckOutcome) -> Basis:
     """What the outcome gives to decide on.
 

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationErr
 from api import audit
 from api.gate import Asked
 from api.operations import Answer, Operations, Query
+from api.pipelines.upstream import heard
 from api.routes.tables import known_id
 from api.services import services
 from api.store import gate
@@ -40,6 +41,16 @@ class GateQuery(Query):
         default=None,
         description="the decision on these rows: the scope of their check, as JSON, as it was sent",
     )
+    upstream: bool = Field(
+        default=False,
+        description="also hear the tables that this one is made from, by the lineage of pipelines",
+    )
+
+
+class UpstreamDecision(BaseModel):
+    connection: str
+    table: str
+    decision: Decision
 
 
 class GateView(BaseModel):
@@ -58,6 +69,9 @@ class GateView(BaseModel):
     decided_at: AwareDatetime | None
     expires_at: AwareDatetime | None
     traceparent: str | None
+    upstream: list[UpstreamDecision] = Field(
+        default=[], description="of the tables it is made from, where they were asked for"
+    )
 
 
 @add("GET", "/gate/<table>", query=GateQuery, answers={200: GateView})
@@ -76,7 +90,8 @@ def get_gate(table: str, query: GateQuery) -> Answer:
         words = "check_id names the rows already; send it or scope"
         raise InvalidInput(words, faults=[Fault("scope", "not_with_check_id", words)])
     asked = Asked(query.connection, name, scope, query.check_id)
-    return Answer(services().gate.decision(asked, query.wait))
+    found = services().gate.decision(asked, query.wait)
+    return Answer(heard(services().database, services().gate, found) if query.upstream else found)
 
 
 @add("GET", "/tables/<int:table_id>/gate-policy", answers={200: GatePolicy})

@@ -106,3 +106,25 @@ def test_addresses_and_types(call: Call, name: str) -> None:
         assert call("PATCH", path, json={"name": "nothing of it"}).status_code == 404
         assert call("PATCH", path, json={}).status_code == 422
         assert call("GET", f"{path}/{10**12}").status_code == 404
+
+
+def test_the_gate_hears_the_tables_upstream(call: Call, name: str) -> None:
+    ids = {}
+    for table, column in (("shop.orders", "amount"), ("shop.clean", "name")):
+        ids[table] = call("PUT", "/api/v1/tables", json={"table": table}).json()["id"]
+        rules = {"rules": [{"name": "known", "type": "not_null", "column": column}]}
+        call("PUT", f"/api/v1/tables/{ids[table]}/rules", json=rules)
+        assert call("POST", "/api/v1/checks", json={"table": table}).status_code == 200
+    assert kept(call, name, [address("shop.orders")], [address("shop.clean")]).status_code == 201
+    alone = call("GET", "/api/v1/gate/shop.clean").json()
+    assert (alone["decision"], alone.get("upstream", [])) == ("allow", [])
+    heard = call("GET", "/api/v1/gate/shop.clean", params={"upstream": "true"}).json()
+    assert heard["decision"] == "block"
+    [other] = heard["upstream"]
+    assert (other["table"], other["decision"]) == ("shop.orders", "block")
+    assert heard["reasons"] == [*alone["reasons"], "upstream demo/shop.orders: block"]
+    above = call("GET", "/api/v1/gate/shop.orders", params={"upstream": "true"}).json()
+    assert above["upstream"] == []
+    kept(call, name, [], [])
+    for table_id in ids.values():
+        call("DELETE", f"/api/v1/tables/{table_id}")
