@@ -169,6 +169,9 @@ def test_t10_fail_acts_once_and_so_does_the_recovery(acting: Acting) -> None:
     listed = table.call("GET", "/task-runs", params={"file": "tell.conf", "limit": 1}).json()
     assert (listed["items"][0]["task_count"], bool(listed["next_cursor"])) == (2, True)
     table.actions("succeeded", "succeeded")  # the check after the recovery was no event
+    asked = {"subject": f"table {table.id}", "action": "actions.changed"}
+    [change] = table.call("GET", "/audit", params=asked).json()["items"]
+    assert change["detail"]["after"]["on_fail"] == "tell.conf"
 
 
 def test_t10_what_fails_is_tried_again_from_where_it_failed(acting: Acting) -> None:
@@ -262,6 +265,23 @@ def test_t10_an_action_that_a_crash_cut_off_is_run_again(acting: Acting) -> None
     assert again["attempts"] == 2
     assert len({headers["X-StringX-Delivery"] for _, headers, _ in acting.listener.got}) == 1
     assert len(acting.listener.got) == 2
+
+
+def test_t10_two_services_on_one_store_act_once(acting: Acting, tmp_path: Path) -> None:
+    another = start_api(acting.environment, tmp_path / "another")
+    try:
+        tables = [acting.table() for _ in range(4)]
+        for table in tables:
+            table.name_actions(on_fail="tell.conf")
+        for table in tables:
+            table.check("null")
+        for table in tables:
+            [action] = table.actions("succeeded")
+            assert action["attempts"] == 1
+    finally:
+        assert another.stop() == 0
+    told = [json.loads(body)["table"] for _, _, body in acting.listener.got]
+    assert sorted(told) == sorted(table.name for table in tables)
 
 
 def test_t10_an_action_that_takes_too_long_is_ended(tmp_path: Path) -> None:

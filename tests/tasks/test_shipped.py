@@ -169,3 +169,38 @@ def test_delete_older_than_keeps_the_new_and_the_newest(tasks: Tasks, tmp_path: 
     assert left == {"day-0.tar", "day-1.tar", "other.txt", "deep"}
     assert tasks(one("delete_older_than", f"{arguments}, recursive: true")).code == 0
     assert not (backups / "deep" / "day-99.tar").exists()
+
+
+def test_a_whole_night_from_set_up_to_what_is_too_old(
+    tasks: Tasks, tmp_path: Path, s3: tuple[str, Any]
+) -> None:
+    """Set up, scan, modify, upload, back up, clean up, delete older than some days."""
+    url, client = s3
+    (tmp_path / "backup").mkdir()
+    for days in (1, 30):
+        (tmp_path / "backup" / f"old-{days}.tar.gz").write_text("x")
+        aged(tmp_path / "backup" / f"old-{days}.tar.gz", days)
+    (tmp_path / "site.conf").write_text('work = ${CWD}"/work", keep = 7 days\n')
+    ended = tasks(
+        """include "site.conf"
+        tasks = [
+          { name: shell_script, args: { script: mkdir, script_args: [-p, ${work}/in] } }
+          { name: shell_script, args: {
+              script: sh, folder: ${work}, script_args: [-c, "echo b,a > in/x.csv"] } }
+          { name: shell_script, args: { script: find, script_args: [${work}, -name, "*.csv"] } }
+          { name: shell_script, args: {
+              script: sed, script_args: [-i, "s/b,a/a,b/", ${work}/in/x.csv] } }
+          { name: upload, args: {
+              source: ${work}/in, destination: "s3://kept/day", endpoint_url: "URL" } }
+          { name: archive, args: { source: ${work}/in, destination: backup/${TODAY}.tar.gz } }
+          { name: clean_up, args: { paths: [work] } }
+          { name: delete_older_than, args: { folder: backup, age: ${keep} } }
+        ]""".replace("URL", url),
+        "--set",
+        "TODAY=2026-01-31",
+    )
+    assert ended.code == 0, ended.err
+    assert client.get_object(Bucket="kept", Key="day/in/x.csv")["Body"].read() == b"a,b\n"
+    backups = {path.name for path in (tmp_path / "backup").iterdir()}
+    assert backups == {"2026-01-31.tar.gz", "old-1.tar.gz"}
+    assert not (tmp_path / "work").exists()
