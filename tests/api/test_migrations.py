@@ -22,8 +22,8 @@ from api.store import (  # noqa: F401 their tables are part of the schema
     gate_schema,
     ownership_schema,
     pipeline_schema,
-    task_schema,
     results,
+    task_schema,
 )
 from api.store.database import migrate, open_database
 from api.store.schema import metadata

@@ -339,7 +339,8 @@ def a_dead_letter_topic_that_refuses(stage: Stage, size: Size) -> Tally:
     wanted = stage.requests("refused", size.few)
     _wait_committed(stage)
     began = time.monotonic()
-    _need_copies(stage, 2)  # of one broker
+    _limit_letters(stage, 1)
+    time.sleep(1)  # the broker has taken note
     try:
         before = stage.committed()
         stage.produce(
@@ -363,7 +364,7 @@ def a_dead_letter_topic_that_refuses(stage: Stage, size: Size) -> Tally:
         assert stage.dead(mark) == {}
         assert stage.committed()[0] == before[0], "an offset passed a letter that was not taken"
     finally:
-        _need_copies(stage, 1)
+        _limit_letters(stage, 1_048_588)
     eventually(lambda: len(stage.dead(mark)) == count, "all dead letters")
     _wait_committed(stage)
     tally = _tally(stage, "refused dead letters", wanted, 0, began)
@@ -579,11 +580,11 @@ def _behind(stage: Stage) -> int:
     return sum(max(0, end - done[number]) for number, end in enumerate(ends))
 
 
-def _need_copies(stage: Stage, copies: int) -> None:
-    """How many copies of a dead letter the broker must have before it acknowledges."""
+def _limit_letters(stage: Stage, max_bytes: int) -> None:
+    """How large a dead letter may be for the broker to take it."""
     admin = AdminClient({"bootstrap.servers": stage.broker.bootstrap_servers})
     entry = ConfigEntry(
-        "min.insync.replicas", str(copies), incremental_operation=AlterConfigOpType.SET
+        "max.message.bytes", str(max_bytes), incremental_operation=AlterConfigOpType.SET
     )
     resource = ConfigResource(ResourceType.TOPIC, f"{TOPIC}.dlq", incremental_configs=[entry])
     for future in admin.incremental_alter_configs([resource]).values():
