@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
+import psycopg
 import pytest
 import requests
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
@@ -19,6 +20,7 @@ from sqlalchemy import text
 from api.store import gate
 from api.store.gate import Gate
 from api.store.outcomes import Finished
+from embedded.postgres import EmbeddedPostgres
 from quality.checks import OUT_OF_TIME
 from quality.gate import (
     MAX_REASONS,
@@ -287,6 +289,30 @@ def test_who_waits_in_vain_is_told_why(call: Call, table: Callable[..., int]) ->
         ["there is no check of that id"],
     )
     assert ask(call, wait=0.1)["reasons"] == ["the table has no decision"]
+
+
+def test_what_there_was_no_time_for_is_unknown_at_the_gate(
+    call: Call, table: Callable[..., int], postgres: EmbeddedPostgres
+) -> None:
+    with psycopg.connect(postgres.url("demo", "postgres")) as connection:
+        connection.execute(
+            "create function shop.nap() returns integer language plpgsql stable as "
+            "$$ begin perform pg_sleep(30); return 1; end $$; "
+            "create view shop.naps as select 1 as quick, shop.nap() as slow; "
+            "grant select on shop.naps to stringx_reader"
+        )
+    try:
+        slow = {"type": "not_null", "column": "slow", "severity": "warn"}
+        table("shop.naps", slow, {"type": "not_null", "column": "quick"})
+        late = check(call, table="shop.naps", deadline_ms=2000)
+        assert (late["status"], late["error_code"]) == ("error", None)
+        assert late["counts"] == {"pass": 1, "skipped": 1}
+        unknown = ask(call, "shop.naps")
+        assert (unknown["decision"], unknown["check_id"]) == ("unknown", late["id"])
+        assert unknown["reasons"][0].startswith("not_null_slow: deadline")
+    finally:
+        with psycopg.connect(postgres.url("demo", "postgres")) as connection:
+            connection.execute("drop view shop.naps; drop function shop.nap()")
 
 
 def test_a_repeated_request_says_that_it_was_replayed(
