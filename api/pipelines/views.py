@@ -334,3 +334,27 @@ class Lineage(BaseModel):
     direction: str
     is_complete: bool = Field(description="false: there are more than could be shown")
     items: list[LineageNode]
+
+
+class DayView(BaseModel):
+    """What the executions of a pipeline on one day (UTC) came to."""
+
+    day: str
+    pipeline_type: str
+    pipeline_id: int
+    pipeline: str
+    executions: int
+    succeeded: int
+    failed: int
+    running: int
+    mean_seconds: float | None
+    longest_seconds: float | None
+    total_rows: int
+    anomalies: int
+
+
+class DailyReport(BaseModel):
+    """Pipelines by day, newest first."""
+
+    is_complete: bool = Field(description="false: there are more than could be shown")
+    items: list[DayView]

@@ -219,3 +219,18 @@ def test_executions_are_listed(
             answer = call("GET", "/api/v1/executions", params={**which, **narrowed})
             assert answer.status_code == 200, answer.text
             assert [one["id"] for one in answer.json()["items"]] == expected, narrowed
+
+
+def test_w20_the_daily_report(call: Call, name: str, start: Start, end: End) -> None:
+    begun = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    for minutes, succeeded in ((1, True), (3, True), (2, False)):
+        ended = (begun + timedelta(minutes=minutes)).isoformat()
+        execution_id = start(start_date=begun.isoformat())
+        end(execution_id, ended, completed_successfully=succeeded, total_rows=10)
+    start()
+    report = call("GET", "/api/v1/pipelines/report").json()
+    [found] = [one for one in report["items"] if one["pipeline"] == name]
+    counts = [found[key] for key in ("executions", "succeeded", "failed", "running")]
+    assert counts == [4, 2, 1, 1]
+    assert (found["mean_seconds"], found["longest_seconds"], found["total_rows"]) == (120, 180, 30)
+    assert found["day"] == begun.date().isoformat()

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from api.operations import Answer, Operations, PageQuery
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from api.operations import Answer, Operations, PageQuery, Query
 from api.pipelines import views
 from api.routes.pipelines.identifiers import known_id
 from api.services import services
-from api.store.pipelines import pipelines, types
+from api.store.pipelines import daily, pipelines, types
 from quality.names import Owner
 from quality.pipelines.reports import PipelineReport
 from quality.pipelines.texts import Name
@@ -24,6 +29,11 @@ class PipelinePageQuery(PageQuery):
 
 class TypePageQuery(PageQuery):
     name: Name | None = None
+
+
+class ReportQuery(Query):
+    days: Annotated[int, Field(ge=1, le=366)] = 1
+    limit: Annotated[int, Field(ge=1, le=10_000)] = 1000
 
 
 @add(
@@ -63,3 +73,14 @@ def list_pipeline_types(query: TypePageQuery) -> Answer:
     with services().database.connect() as db:
         page = types.page(db, limit=query.limit, cursor=query.cursor, name=query.name)
     return Answer({"items": page.items, "next_cursor": page.next_cursor})
+
+
+@add("GET", "/pipelines/report", query=ReportQuery, answers={200: views.DailyReport})
+def get_daily_report(query: ReportQuery) -> Answer:
+    """What the executions of the last days (UTC) came to, by pipeline and day."""
+    now = datetime.now(UTC)
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    since = today - timedelta(days=query.days - 1)
+    with services().database.connect() as db:
+        found = daily.report(db, since, now + timedelta(days=1), query.limit + 1)
+    return Answer({"is_complete": len(found) <= query.limit, "items": found[: query.limit]})
