@@ -169,8 +169,17 @@ def _letter(message: Message) -> Letter:
         None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp,
         _bytes(message.key()),
         _bytes(message.value()),
-        [(name, _bytes(raw)) for name, raw in message.headers() or ()],
+        _headers(message),
     )
+
+
+def _headers(message: Message) -> list[tuple[str, bytes | None]]:
+    """The headers, none where they cannot be read: a name that is not UTF-8 makes the client raise
+    SystemError, and a second look at them would end the process."""
+    try:
+        return [(name, _bytes(raw)) for name, raw in message.headers() or ()]
+    except (SystemError, UnicodeError):
+        return []
 
 
 def _bytes(raw: str | bytes | None) -> bytes | None:

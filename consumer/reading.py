@@ -29,6 +29,11 @@ class Reader:
         """What the message asks for, or why it cannot be taken."""
         record = delivery.record
         try:
+            if record.has_unreadable_headers:
+                raise MalformedDocument(
+                    "the name of a header is not UTF-8; no header could be kept",
+                    code="header_invalid",
+                )
             request = read_request(record.value, record.headers, max_bytes=self._max_message_bytes)
         except InvalidInput as error:
             unreadable = isinstance(error, MalformedDocument)

@@ -26,11 +26,14 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    has_unreadable_headers: bool = False
+    """The name of a header is no text, so that none of them can be read."""
 
     @classmethod
     def of(cls, message: Message) -> Record:
         """The record of a message that carries no error."""
         kind, timestamp = message.timestamp()
+        headers = _headers(message)
         return cls(
             topic=str(message.topic()),
             partition=int(message.partition() or 0),
@@ -38,7 +41,8 @@ class Record:
             timestamp_ms=None if kind == TIMESTAMP_NOT_AVAILABLE else timestamp,
             key=_bytes(message.key()),
             value=_bytes(message.value()),
-            headers=tuple((header[0], _bytes(header[1])) for header in message.headers() or ()),
+            headers=headers or (),
+            has_unreadable_headers=headers is None,
         )
 
     @property
@@ -65,6 +69,18 @@ class Delivery:
     record: Record
     ticket: Ticket
     attempts: int = field(default=0)
+
+
+def _headers(message: Message) -> tuple[tuple[str, bytes | None], ...] | None:
+    """The headers, or None where they cannot be read.
+
+    A name that is not UTF-8 makes the client raise SystemError, and a second look at the headers of
+    that message ends the process: so this is the only one.
+    """
+    try:
+        return tuple((header[0], _bytes(header[1])) for header in message.headers() or ())
+    except (SystemError, UnicodeError):
+        return None
 
 
 def _bytes(raw: str | bytes | None) -> bytes | None:
