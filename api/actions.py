@@ -24,8 +24,8 @@ from pydantic import ValidationError
 from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.store import actions, task_runs
-from api.store.actions import Action
+from api.store import action_queue, actions, task_runs
+from api.store.action_queue import Action
 from quality.logs import get_logger
 from quality.settings import LOOPBACK, ApiSettings
 from quality.tasks.__main__ import REFUSED
@@ -97,7 +97,7 @@ class Actions:
     def _take(self) -> Action | None:
         settings = self.settings
         with self._database.begin() as db:
-            return actions.take(
+            return action_queue.take(
                 db,
                 lease_s=settings.action_time_limit_s + _SPARE_LEASE_S,
                 per_hour=settings.actions_per_hour,
@@ -108,7 +108,7 @@ class Actions:
         code, record, said = self._child(action)
         if self._stopping.is_set() and record is None:
             with self._database.begin() as db:
-                actions.settle(db, action.id, "waiting", gives_back=True)
+                action_queue.settle(db, action.id, "waiting", gives_back=True)
             return
         state = record.status if record is not None else "failed"
         begin_at, next_at = None, None
@@ -124,7 +124,7 @@ class Actions:
             if record is not None:
                 record = self._whole(db, action, record)
                 task_runs.add(db, record, "service", action.id)
-            actions.settle(
+            action_queue.settle(
                 db,
                 action.id,
                 state,

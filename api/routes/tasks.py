@@ -14,7 +14,7 @@ from api.access import actor
 from api.operations import Answer, Body, Operations, PageQuery
 from api.routes.tables import known_id
 from api.services import services
-from api.store import actions, task_runs
+from api.store import action_queue, actions, task_runs
 from quality.errors import Fault, InvalidInput, NotFound
 from quality.names import Text
 from quality.tasks.record import RunRecord, RunStatus, TaskRecord
@@ -190,7 +190,7 @@ def list_action_runs(table_id: int, query: PageQuery) -> Answer:
     """List what was run because the table's verdict changed, newest first."""
     with services().database.connect() as db:
         page = actions.page(db, known_id(table_id), limit=query.limit, cursor=query.cursor)
-    items = [{**row, "run_id": actions.run_id(row["id"])} for row in page.items]
+    items = [{**row, "run_id": action_queue.run_id(row["id"])} for row in page.items]
     return Answer({"items": items, "next_cursor": page.next_cursor})
 
 

@@ -1,4 +1,4 @@
-"""Actions on verdicts: which task files a table names, and what is to be run of them.
+"""Actions on verdicts: which task files a table names, and which verdicts are events for them.
 
 The changes of a table's verdict have ascending ids in the order of their commits, because each is
 made while the table's row is locked; so each table remembers the last one that it has seen.
@@ -7,7 +7,6 @@ made while the table's row is locked; so each table remembers the last one that 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -45,80 +44,6 @@ _ADD = text(
     on conflict (table_id, check_id) do nothing
     """
 )
-# The oldest open action of a table comes first, and alone.
-_NEXT = text(
-    """
-    select r.* from action_run r
-    where (r.state = 'waiting' and r.next_at <= now()
-        or r.state = 'running' and r.lease_until < now())
-        and not exists (
-            select from action_run o where o.table_id = r.table_id and o.id < r.id
-                and o.state in ('waiting', 'running')
-        )
-    order by r.next_at, r.id limit 1 for update skip locked
-    """
-)
-_LATELY = text(
-    """
-    select count(*) as runs,
-        min(started_at) + interval '1 hour' as free_at,
-        exists (select from action_run n where n.table_id = :table_id and n.id > :id
-            and n.state = 'waiting') as is_outdated
-    from action_run
-    where table_id = :table_id and id <> :id and started_at > now() - interval '1 hour'
-    """
-)
-_TOLD = text(
-    """
-    select told.event, exists (
-        select from action_run s where s.table_id = :table_id and s.id > told.id and s.id < :id
-            and s.state = 'superseded'
-    ) as after_gap
-    from action_run told
-    where told.table_id = :table_id and told.id < :id and told.attempts > 0
-    order by told.id desc limit 1
-    """
-)
-_SET = text(
-    """
-    update action_run set state = :state, next_at = coalesce(:next_at, next_at), error = :error,
-        begin_at = coalesce(:begin_at, begin_at), lease_until = null,
-        attempts = attempts - case when :gives_back then 1 else 0 end,
-        finished_at = case when :state in ('waiting', 'running') then null else now() end
-    where id = :id
-    """
-)
-_START = text(
-    """
-    update action_run set state = 'running', attempts = attempts + 1,
-        started_at = coalesce(started_at, now()),
-        lease_until = now() + make_interval(secs => :lease_s)
-    where id = :id
-    """
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """An action in hand: this attempt is the `attempt`-th, and begins at the task `begin_at`."""
-
-    id: int
-    table_id: int
-    event: str
-    file: str
-    variables: dict[str, str]
-    attempt: int
-    begin_at: int
-
-    @property
-    def run_id(self) -> str:
-        """The id of its run, the same for each attempt."""
-        return run_id(self.id)
-
-
-def run_id(action_id: int) -> str:
-    """The id of an action's run."""
-    return f"action-{action_id:08d}"
 
 
 def configured(db: Connection, table_id: int) -> dict[str, str | None]:
@@ -215,64 +140,6 @@ def _variables(row: Any, seen: dict[str, Any], before: str | None, event: str) -
         "VERDICT_CHECK_ID": seen["check_id"],
         "VERDICT_AT": seen["at"].isoformat() if seen["at"] is not None else "",
     }
-
-
-def take(db: Connection, *, lease_s: float, per_hour: int) -> Action | None:
-    """Take the next action that is due into work, if there is one.
-
-    A table that had its share of the last hour waits; of what happened meanwhile only the newest
-    state is told, and that only if it is another one than was told last.
-    """
-    while (row := db.execute(_NEXT).mappings().first()) is not None:
-        about = {"table_id": row["table_id"], "id": row["id"]}
-        if row["attempts"] == 0:
-            lately = db.execute(_LATELY, about).mappings().one()
-            told = db.execute(_TOLD, about).mappings().first()
-            after_gap = told is not None and told["after_gap"]
-            is_capped = lately["runs"] >= per_hour
-            if is_capped or (lately["is_outdated"] and (after_gap or row["error"] is not None)):
-                state = "superseded" if lately["is_outdated"] else "waiting"
-                words = f"more than {per_hour} actions in an hour"
-                settle(db, row["id"], state, error=words, next_at=lately["free_at"])
-                continue
-            if told is not None and after_gap and told["event"] == row["event"]:
-                settle(db, row["id"], "suppressed", error="this was told last")
-                continue
-        db.execute(_START, {"id": row["id"], "lease_s": lease_s})
-        return Action(
-            row["id"],
-            row["table_id"],
-            row["event"],
-            row["file"],
-            row["variables"],
-            row["attempts"] + 1,
-            row["begin_at"],
-        )
-    return None
-
-
-def settle(
-    db: Connection,
-    action_id: int,
-    state: str,
-    *,
-    error: str | None = None,
-    next_at: datetime | None = None,
-    begin_at: int | None = None,
-    gives_back: bool = False,
-) -> None:
-    """Say where an action stands now; with `gives_back` the attempt does not count."""
-    db.execute(
-        _SET,
-        {
-            "id": action_id,
-            "state": state,
-            "error": error,
-            "next_at": next_at,
-            "begin_at": begin_at,
-            "gives_back": gives_back,
-        },
-    )
 
 
 def page(db: Connection, table_id: int, *, limit: int, cursor: str | None) -> Page:

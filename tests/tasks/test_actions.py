@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from api.actions import Actions
-from api.store.actions import Action
+from api.store.action_queue import Action
 from embedded.postgres import EmbeddedPostgres
 from quality.settings import ApiSettings
 from quality.tasks.events import next_state
