@@ -126,8 +126,12 @@ def slots(expectation: Expectation, since: datetime, after: datetime, now: datet
 
 def next_due(expectation: Expectation, since: datetime, now: datetime) -> datetime:
     """The next moment at which a check is expected."""
-    horizon = now + timedelta(days=8 * 366)
-    return next(due for due in _dues(expectation, since, now, horizon) if due > now)
+    now = max(now, since)
+    if expectation.every is not None:
+        step = timedelta(seconds=seconds_of(expectation.every))
+        return since + ((now - since) // step + 1) * step
+    zone = ZoneInfo(expectation.time_zone or "UTC")
+    return next(CronSim(str(expectation.cron), now.astimezone(zone))).astimezone(UTC)
 
 
 def _dues(

@@ -48,6 +48,15 @@ def test_cron_is_of_its_time_zone_whatever_the_clocks_do() -> None:
     assert [slot.due.hour for slot in found] == [5, 5, 4, 4]
 
 
+def test_the_next_one_is_due_within_a_step() -> None:
+    for minutes in (1, 60):
+        often = Expectation(every=f"{minutes}m")
+        for hours in (-1.0, 0.0, 0.5, 1.0, 8760.0):
+            due = next_due(often, SINCE, at(hours))
+            assert timedelta(0) < due - max(at(hours), SINCE) <= timedelta(minutes=minutes)
+            assert (due - SINCE) % timedelta(minutes=minutes) == timedelta(0)
+
+
 def test_weekdays_leave_the_weekend_out() -> None:
     weekdays = Expectation(cron="0 6 * * 1-5", grace="1h")
     since = datetime(2026, 3, 6, 12, tzinfo=UTC)  # a Friday
