@@ -30,21 +30,25 @@ class Tree:
 
 
 def tree(root_id: int, runs: Iterable[Run | tuple[Any, ...]]) -> Tree:
-    """The nodes from the root down.
+    """The nodes from the root down; `runs` come from the top, parents before their children.
 
-    Each has `share` of the root's time, `own_share` (without the time in which its children ran)
-    and `children` in the order of their starts. A failure began at the execution that failed first
-    of those that have no failed child.
+    Each node has `share` of the root's time, `own_share` (without the time in which its children
+    ran) and `children` in the order of their starts. A failure began at the execution that failed
+    first of those that have no failed child.
     """
     nodes: dict[int, dict[str, Any]] = {}
     times: dict[int, tuple[float, float]] = {}
+    parents: dict[int, list[dict[str, Any]]] = {}
+    failed: list[dict[str, Any]] = []
     total = 0.0
-    # Thousands of them are taken in one request: so no call for each.
+    # Thousands of them are taken in one request: so one pass, and no call for each.
     for number, parent_id, pipeline_id, start, end, succeeded, rows, began_s, seconds in runs:
-        if not nodes:
-            total = seconds
-        share = round(seconds / total, 6) if total > 0 else 0.0
-        nodes[number] = {
+        is_root = number == root_id
+        if is_root:
+            total = seconds or 1.0
+        share = round(seconds / total, 6)
+        children: list[dict[str, Any]] = []
+        nodes[number] = node = {
             "id": number,
             "parent_id": parent_id,
             "pipeline_id": pipeline_id,
@@ -56,25 +60,24 @@ def tree(root_id: int, runs: Iterable[Run | tuple[Any, ...]]) -> Tree:
             "share": share,
             "own_share": share,
             "is_failed": succeeded is False,
-            "children": [],
+            "children": children,
         }
         times[number] = (began_s, seconds)
-    root = nodes[root_id]
-    for number, node in nodes.items():
-        if number != root_id:
-            nodes[node["parent_id"]]["children"].append(node)
-    broken: list[dict[str, Any]] = []
-    for number, node in nodes.items():
-        children = node["children"]
-        if children:
-            children.sort(key=lambda child: (times[child["id"]][0], child["id"]))
-            spans = [times[child["id"]] for child in children]
-            own = node["seconds"] - _covered(spans, sum(times[number]))
-            node["own_share"] = round(max(0.0, own) / total, 6) if total > 0 else 0.0
-        if node["is_failed"] and not any(child["is_failed"] for child in children):
-            broken.append(node)
+        if succeeded is False:
+            failed.append(node)
+        if parent_id is not None and not is_root:
+            siblings = nodes[parent_id]["children"]
+            if not siblings:
+                parents[parent_id] = siblings
+            siblings.append(node)
+    for number, children in parents.items():
+        children.sort(key=lambda child: (times[child["id"]][0], child["id"]))
+        spans = [times[child["id"]] for child in children]
+        own = times[number][1] - _covered(spans, sum(times[number]))
+        nodes[number]["own_share"] = round(max(0.0, own) / total, 6)
+    broken = (node for node in failed if not any(child["is_failed"] for child in node["children"]))
     first = min(broken, key=lambda node: (sum(times[node["id"]]), node["id"]), default=None)
-    return Tree(root, None if first is None else first["id"])
+    return Tree(nodes[root_id], None if first is None else first["id"])
 
 
 def _covered(spans: list[tuple[float, float]], end: float) -> float:

@@ -88,7 +88,7 @@ def get_execution_tree(execution_id: int) -> Answer:
     limit = services().settings.tree_limit
     with services().checking.statements.connect() as db:
         rows = executions.descendants(db, known_id(execution_id, "execution"), limit + 1)
-        names = executions.pipelines_below(db, execution_id)
+        names = executions.pipelines_of(db, rows)
     found = tree(execution_id, rows[:limit])
     document = {
         "executions": min(len(rows), limit),

@@ -111,15 +111,7 @@ _TREE = text(
     where root.id = :id order by c.depth, e.id limit :limit
     """
 )
-_PIPELINES = text(
-    """
-    select id, name from pipeline where id in (
-        select e.pipeline_id from pipeline_execution_closure c
-        join pipeline_execution e on e.id = c.child_execution_id
-        where c.parent_execution_id = :id
-    )
-    """
-)
+_PIPELINES = text("select id, name from pipeline where id = any(cast(:ids as bigint[]))")
 _CHECKS = text(
     """
     select id, connection, table_name as table, state, status, received_at, finished_at
@@ -209,9 +201,10 @@ def descendants(db: Connection, execution_id: int, limit: int) -> list[Any]:
     return rows
 
 
-def pipelines_below(db: Connection, execution_id: int) -> dict[int, str]:
-    """The names of the pipelines of an execution and of all below it, by id."""
-    return {row.id: row.name for row in db.execute(_PIPELINES, {"id": execution_id})}
+def pipelines_of(db: Connection, rows: list[Any]) -> dict[int, str]:
+    """The names of the pipelines of executions in a tree, by id."""
+    ids = list({row.pipeline_id for row in rows})
+    return {row.id: row.name for row in db.execute(_PIPELINES, {"ids": ids})}
 
 
 def no_pipeline(which: int | str) -> NotFound:
