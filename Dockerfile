@@ -26,6 +26,7 @@ WORKDIR /opt/stringx
 COPY start-service.sh deploy/image/healthcheck.py ./
 COPY quality ./quality
 COPY api ./api
+COPY cli ./cli
 COPY consumer ./consumer
 COPY stringx ./stringx
 

@@ -101,7 +101,7 @@ def test_it_runs_as_nobody_in_particular_and_cannot_change_itself(
 
 def test_it_has_what_it_needs_and_nothing_of_the_tests(images: Images, container: str) -> None:
     assert set(output(images, container, "ls", "/opt/stringx").split()) == {
-        *("api", "consumer", "quality", "stringx"),
+        *("api", "cli", "consumer", "quality", "stringx"),
         *("start-service.sh", "healthcheck.py"),
     }
     version = "from importlib.metadata import version; print(version('dbt-core'))"
