@@ -161,7 +161,7 @@ def _open(
     scheduler = Scheduler(database)
     retention = Retention(database, settings, lambda: scheduler.is_stopping)
     scheduler.add("retention", settings.retention_interval_s, retention.forget)
-    watching = Watching(database, metrics, settings.timeliness_lookback_minutes)
+    watching = Watching(database, metrics, checking.gate, settings.timeliness_lookback_minutes)
     scheduler.add("pipelines", settings.pipelines_interval_s, watching.look)
     triggers = MissingTriggers(database, metrics, checking.gate)
     scheduler.add("expectations", settings.expectations_interval_s, triggers.look)

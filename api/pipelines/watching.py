@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Engine as Database
 
 from api.metrics import Metrics
+from api.store.gate import Gate
 from api.store.pipelines import alerts, watching
 from api.store.pipelines.alerts import Finding
 from api.store.synthetic import SOURCE, Kept
@@ -56,6 +57,7 @@ class Watching:
 
     database: Database
     metrics: Metrics
+    gate: Gate
     lookback_minutes: int
 
     def look(self) -> None:
@@ -88,6 +90,7 @@ class Watching:
             standing = [one.state_key for one in stale]
             resolved = alerts.resolve(db, "freshness", list(found), standing, now)
             new, kept = alerts.record(db, stale)
+            alerts.close_gate(db, new, self.gate)
             fresh = [found[one] for one in resolved if found[one].status == "pass"]
             kept += alerts.observe(db, fresh)
         self._tell(new, kept)
@@ -124,6 +127,7 @@ class Watching:
             resolved = alerts.resolve(db, "missing", sorted(kept_up), [], now)
             back = [_missing(row, due[row.id], now, "pass") for row in rows if row.id in resolved]
             new, kept = alerts.record(db, found)
+            alerts.close_gate(db, new, self.gate)
             kept += alerts.observe(db, back)
         self._tell(new, kept)
         return Looked(len(rows), len(found), new)

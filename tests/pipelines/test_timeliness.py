@@ -104,6 +104,32 @@ def test_w18_a_stale_state_is_alerted_of_once(
     assert len(alerts(call, pipeline_id, open="true")) == 1
 
 
+def test_w18_a_stale_pipeline_closes_the_gate_of_the_tables_it_fills_until_they_are_checked(
+    call: Call, report: Report, name: str, start: Start, end: End
+) -> None:
+    table = "shop.orders"
+    table_id = call("PUT", "/api/v1/tables", json={"table": table}).json()["id"]
+    call("PUT", f"/api/v1/tables/{table_id}/rules", json={"rules": []})
+    pipeline_id = report(
+        freshness_number=1, freshness_datepart="hour", tables=[{"table": table}]
+    ).json()["id"]
+    end(start(start_date=ago(190)), ago(180), inserts=1)
+
+    def gate() -> dict[str, Any]:
+        return dict(call("GET", f"/api/v1/gate/{table}").json())
+
+    assert call("POST", "/freshness").status_code == 200
+    [alert] = alerts(call, pipeline_id, kind="freshness")
+    found = gate()
+    assert (found["decision"], found["check_id"]) == ("block", alert["check_id"])
+    assert found["reasons"] == [f"pipeline {name}: {alert['message']}"]
+    decided = found["decided_at"]
+    call("POST", "/freshness")
+    assert gate()["decided_at"] == decided  # once for the state
+    call("POST", "/api/v1/checks", json={"table": table})
+    assert gate()["decision"] == "unknown"  # it has no rules
+
+
 def test_w18_the_type_has_the_threshold_and_w9_mutes(call: Call, name: str) -> None:
     kind = {"name": f"kind {name}", "freshness_number": 1, "freshness_datepart": "minute"}
     call("POST", "/pipeline_type", json=kind)

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, select, text
 
+from api.store import gate
+from api.store.gate import Gate
 from api.store.paging import Page, fetch_page
 from api.store.pipeline_schema import pipeline, pipeline_alert
 from api.store.synthetic import Kept, Observation, store_results
@@ -125,6 +127,20 @@ def observe(db: Connection, findings: Sequence[Finding]) -> list[Kept]:
             for row in filled[one.pipeline_id]
         ]
     return store_results(db, observations)
+
+
+def close_gate(db: Connection, findings: Sequence[Finding], how: Gate) -> None:
+    """Decide on the tables that failing pipelines fill, as on a failure of their own.
+
+    The next check of a table decides anew: it has looked at what is there.
+    """
+    failing = {one.pipeline_id: one for one in findings if one.status == "fail"}
+    if not failing:
+        return
+    for row in db.execute(_FILLED, {"ids": list(failing)}).all():
+        finding = failing[row.pipeline_id]
+        why = [f"pipeline {finding.pipeline}: {finding.message}"]
+        gate.make(db, row.id, "fail", why, how, check_id=finding.check_id)
 
 
 def resolve(
