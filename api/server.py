@@ -10,12 +10,15 @@ from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.http import wsgi
 from gunicorn.workers.gthread import ThreadWorker
 
 from quality.logs import get_logger
 from quality.settings import ApiSettings, load
 
 log = get_logger(__name__)
+
+wsgi.SERVER = "StringX"  # gunicorn has no setting for what it calls itself
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]

@@ -79,6 +79,7 @@ def test_every_answer_has_the_security_headers(live_api: LiveApi, path: str) -> 
     assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
     assert headers["Cache-Control"] == "no-store"
     assert headers["X-Request-Id"]
+    assert headers["Server"] == "StringX"
     assert "Access-Control-Allow-Origin" not in headers
 
 
