@@ -9,11 +9,8 @@ letter that is read twice is stored once.
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from typing import Any
 
-import psycopg
 from confluent_kafka import (
     OFFSET_BEGINNING,
     TIMESTAMP_NOT_AVAILABLE,
@@ -24,8 +21,8 @@ from confluent_kafka import (
     TopicPartition,
 )
 from sqlalchemy import Engine as Database
-from sqlalchemy.exc import SQLAlchemyError
 
+from api.leading import Leadership, Session
 from api.store import dead_letters
 from quality.dead_letters import Letter, Place, read_letter
 from quality.logs import get_logger
@@ -39,7 +36,6 @@ _ASK_S = 5.0
 _COMMIT_AGAIN_S = 3600.0
 """A broker forgets the place of a reader that says nothing for some days."""
 _Places = dict[tuple[str, int], int]
-_TROUBLE = (psycopg.Error, SQLAlchemyError, KafkaException)
 
 
 class DeadLetterReader:
@@ -49,44 +45,23 @@ class DeadLetterReader:
         self._database = database
         self._settings = settings
         self._kafka = kafka
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="dead-letters", daemon=True)
+        self._leadership = Leadership(
+            database,
+            "dead-letters",
+            _LEADER_LOCK,
+            self._lead,
+            ask_s=settings.outbox_poll_s * 5,
+            trouble=(KafkaException,),
+        )
+        self._stopping = self._leadership.stopping
 
     def start(self) -> None:
-        self._thread.start()
+        self._leadership.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=10)
+        self._leadership.stop()
 
-    def _run(self) -> None:
-        pause = 0.5
-        while not self._stopping.is_set():
-            try:
-                self._lead_when_free()
-                pause = 0.5
-            except _TROUBLE as error:
-                log.warning("dead_letter_reader_retries", error=type(error).__name__, in_s=pause)
-                self._stopping.wait(pause)
-                pause = min(pause * 2, 30.0)
-            except Exception:  # whatever a record holds, the next start must not need a new process
-                log.exception("dead_letter_reader_failed")
-                self._stopping.wait(30.0)
-
-    def _lead_when_free(self) -> None:
-        url = self._database.url.set(drivername="postgresql")
-        dsn = url.render_as_string(hide_password=False)
-        with psycopg.connect(
-            dsn, autocommit=True, connect_timeout=5, application_name="stringx-dead-letters"
-        ) as session:
-            while not self._stopping.is_set():
-                row = session.execute("select pg_try_advisory_lock(%s)", (_LEADER_LOCK,)).fetchone()
-                if row is not None and row[0]:
-                    self._lead(session)
-                else:
-                    self._stopping.wait(self._settings.outbox_poll_s * 5)
-
-    def _lead(self, session: psycopg.Connection[Any]) -> None:
+    def _lead(self, session: Session) -> None:
         """Read until something goes wrong; then all begins anew from the committed places."""
         lost: list[KafkaError] = []
         consumer = Consumer(

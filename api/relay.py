@@ -1,23 +1,21 @@
 """The outbox relay: carries stored messages to Kafka, in order, by one replica at a time.
 
-The leader holds an advisory lock of PostgreSQL on a connection of its own; when it dies, the lock
-goes and another replica takes over. NOTIFY wakes it, so a message waits milliseconds, not a poll.
+NOTIFY wakes it, so a message waits milliseconds, not a poll.
 """
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
-import psycopg
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 from sqlalchemy import Engine as Database
-from sqlalchemy.exc import SQLAlchemyError
 
+from api.leading import Leadership, Session
 from api.store import outbox
+from api.store.outbox import Message
 from quality.logs import get_logger
 from quality.settings import ApiSettings, KafkaSettings
 
@@ -26,7 +24,6 @@ log = get_logger(__name__)
 _LEADER_LOCK = 0x5354_5249_4E58
 _BATCH = 500
 _ASK_S = 5.0
-_TROUBLE = (psycopg.Error, SQLAlchemyError, KafkaException, BufferError)
 
 
 class Relay:
@@ -43,44 +40,24 @@ class Relay:
         self._settings = settings
         self._kafka = kafka
         self._sweep = sweep
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="outbox-relay", daemon=True)
+        self._leadership = Leadership(
+            database,
+            "relay",
+            _LEADER_LOCK,
+            self._lead,
+            ask_s=settings.outbox_poll_s,
+            trouble=(KafkaException, BufferError),
+        )
+        self._stopping = self._leadership.stopping
 
     def start(self) -> None:
-        self._thread.start()
+        self._leadership.start()
 
     def stop(self) -> None:
-        self._stopping.set()
-        self._thread.join(timeout=10)
+        self._leadership.stop()
 
-    def _run(self) -> None:
-        pause = 0.5
-        while not self._stopping.is_set():
-            try:
-                self._lead_when_free()
-                pause = 0.5
-            except _TROUBLE as error:
-                log.warning("relay_retries", error=type(error).__name__, in_s=pause)
-                self._stopping.wait(pause)
-                pause = min(pause * 2, 30.0)
-
-    def _lead_when_free(self) -> None:
-        url = self._database.url.set(drivername="postgresql")
-        dsn = url.render_as_string(hide_password=False)
-        with psycopg.connect(
-            dsn, autocommit=True, connect_timeout=5, application_name="stringx-relay"
-        ) as session:
-            while not self._stopping.is_set():
-                query = "select pg_try_advisory_lock(%s)"
-                row = session.execute(query, (_LEADER_LOCK,)).fetchone()
-                if row is not None and row[0]:
-                    log.info("relay_leads")
-                    session.execute(f"listen {outbox.CHANNEL}")
-                    self._lead(session)
-                else:
-                    self._stopping.wait(self._settings.outbox_poll_s)
-
-    def _lead(self, session: psycopg.Connection[Any]) -> None:
+    def _lead(self, session: Session) -> None:
+        session.execute(f"listen {outbox.CHANNEL}")
         producer = self._producer()
         has_topic = False
         next_sweep = time.monotonic() + self._settings.sweep_interval_s
@@ -130,7 +107,7 @@ class Relay:
                 messages = outbox.unsent(db, _BATCH)
             if not messages:
                 return True
-            acknowledged: list[int] = []
+            acknowledged: set[int] = set()
             for message in messages:
                 producer.produce(
                     message.topic,
@@ -141,9 +118,10 @@ class Relay:
                 )
                 producer.poll(0)
             producer.flush(self._kafka.delivery_timeout_s + 1)
-            if acknowledged:
+            sent = in_order(messages, acknowledged)
+            if sent:
                 with self._database.begin() as db:
-                    outbox.mark_sent(db, acknowledged)
+                    outbox.mark_sent(db, sent)
             if len(acknowledged) < len(messages):
                 log.warning("kafka_unreachable", waiting=len(messages) - len(acknowledged))
                 return False
@@ -164,9 +142,24 @@ class Relay:
         )
 
 
-def _when_acknowledged(message_id: int, acknowledged: list[int]) -> Callable[[Any, Any], None]:
+def in_order(messages: Sequence[Message], acknowledged: Set[int]) -> list[int]:
+    """The ids of those that need not be sent again: acknowledged, and after none of the same key
+    that was not. So what is read last of a table is what was said last of it.
+    """
+    behind: set[tuple[str, str]] = set()
+    sent = []
+    for message in messages:
+        place = message.topic, message.key
+        if message.id not in acknowledged:
+            behind.add(place)
+        elif place not in behind:
+            sent.append(message.id)
+    return sent
+
+
+def _when_acknowledged(message_id: int, acknowledged: set[int]) -> Callable[[Any, Any], None]:
     def delivered(error: Any, _message: Any) -> None:
         if error is None:
-            acknowledged.append(message_id)
+            acknowledged.add(message_id)
 
     return delivered
