@@ -16,8 +16,9 @@ from quality.engine.plan.compiled import CompiledTest
 from quality.engine.plan.finding import Finding
 from quality.engine.plan.planning import Plan, plan_test
 from quality.engine.plan.preparing import entry_of
+from quality.engine.plan.urgency import End
 from quality.engine.planned import PlannedEngine
-from quality.engine.settings import EngineSettings
+from quality.engine.settings import Budget, EngineSettings
 from quality.predicates import Predicate
 from quality.rules import RuleSet
 from tests.conftest import PROJECT
@@ -63,13 +64,13 @@ class EngineSide:
         self.rules.close()
 
     def _run(self, tests: Sequence[CompiledTest], times: int) -> list[list[Finding]]:
-        deadline = time.monotonic() + 120
-        pool = self.rules._targets.pool("demo", deadline)
+        end = End(time.monotonic() + 120)
+        pool = self.rules._targets.pool("demo", end.at)
         entry = entry_of(Plan(tuple(plan_test(test) for test in tests)))
         findings = []
         for _ in range(times):
             found, _ = self.rules._findings(
-                (), entry, entry.plan.narrowed(), pool, (), deadline, Cancellation()
+                (), entry, entry.plan.narrowed(), pool, (), end, Cancellation(), Budget()
             )
             findings.append([found[place] for place in range(len(tests))])
         return findings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from quality.catalogue import RuleType
 
 FUSED = ("scan", "second_scan", "grouped", "constraint")
 ALL = (*FUSED, "dbt_sql", "dbt")
+_OF_ARRAYS = ("items", "contains", "uniqueItems", "minProperties", "maxProperties")
+"""Words of a JSON Schema that take a query of their own."""
 OF_TYPE: dict[str, tuple[str, ...]] = {
     "unique": ("scan", "grouped"),
     "unique_combination_of_columns": ("scan", "grouped"),
@@ -27,7 +30,10 @@ def ways(entry: RuleType, arguments: Mapping[str, Any]) -> tuple[str, ...]:
     """By which ways a rule of the catalogue is judged where no constraint proves it. What is no
     condition on a row and no plain aggregate is left to the database, as dbt writes it."""
     compares_spellings = entry.name == "consistent_casing" and arguments.get("case") is None
+    looks_inside = any(f'"{word}"' in json.dumps(arguments, default=str) for word in _OF_ARRAYS)
     if arguments.get("case_insensitive") or compares_spellings:
+        return ("dbt_sql",)
+    if entry.name == "json_schema" and looks_inside:
         return ("dbt_sql",)
     if entry.name in OF_TYPE:
         return OF_TYPE[entry.name]

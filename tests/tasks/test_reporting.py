@@ -61,7 +61,7 @@ def test_a_run_is_told_to_the_api(tasks: Tasks, api: LiveApi, tmp_path: Path) ->
     found = run_of(api, ended.record["id"]).json()
     assert (found["file"], found["status"], found["action_id"]) == ("tasks.conf", "succeeded", None)
     assert found["tasks"][0]["output"] == "said\n"
-    assert found["tasks"][0]["place"] == "tasks.conf:1:10"
+    assert found["tasks"][0]["place"] == "tasks.conf:1:11"
     assert found["duration_ms"] > 0
     assert list((tmp_path / "data" / "task-runs").iterdir()) == []
 
