@@ -72,6 +72,9 @@ class Relay:
                 self._sweep()
                 next_sweep = time.monotonic() + self._settings.sweep_interval_s
             for _ in session.notifies(timeout=self._settings.outbox_poll_s, stop_after=1):
+                # What comes at the same time is sent together, and asked for once.
+                self._stopping.wait(self._settings.outbox_gather_s)
+            for _ in session.notifies(timeout=0):
                 pass
 
     def _ensure_topic(self) -> bool:
@@ -125,6 +128,8 @@ class Relay:
             if len(acknowledged) < len(messages):
                 log.warning("kafka_unreachable", waiting=len(messages) - len(acknowledged))
                 return False
+            if len(messages) < _BATCH:  # whoever adds more says so
+                return True
         return True
 
     def _producer(self) -> Producer:

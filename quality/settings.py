@@ -138,6 +138,9 @@ class ApiSettings(ProcessSettings):
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     outbox_limit: Annotated[int, Field(ge=1)] = 10_000
     outbox_poll_s: Seconds = 1.0
+    outbox_gather_s: Annotated[float, Field(ge=0, le=10)] = Field(
+        default=0.05, description="for which messages to Kafka are gathered before they are sent"
+    )
     sweep_interval_s: Seconds = 30.0
     requeue_after_s: Seconds = 600.0
     metrics_tables: Annotated[int, Field(ge=1, le=10_000)] = 500
