@@ -31,7 +31,7 @@ from api.schedule import Scheduler
 from api.server import Server
 from api.services import Services
 from api.store import access, dead_letters, outbox, results
-from api.store.database import migrate, open_database
+from api.store.database import Database, migrate, open_database
 from api.store.rule_sets import RuleSets
 from quality.access import Token
 from quality.engine import EngineSettings, open_engine
@@ -55,21 +55,21 @@ def main(arguments: list[str] | None = None) -> int:
         configure("stringx-api", level=settings.log_level)
         if settings.api_token is not None and len(settings.api_token.get_secret_value()) < 16:
             raise ConfigurationError("STRINGX_API_TOKEN has fewer than 16 characters")
-        database, statements = open_database(settings)
+        database = open_database(settings)
         _migrate_patiently(database)
         if command == "migrate":
             log.info("migrated")
             return 0
         if settings.api_token is None and not settings.is_loopback:
             _print_first_token(database, settings)
-        Server(settings, lambda: _open(settings, kafka, database, statements)).run()
+        Server(settings, lambda: _open(settings, kafka, database)).run()
     except StringXError as error:
         print(f"stringx: {error}", file=sys.stderr)
         return EXIT_CONFIGURATION if isinstance(error, ConfigurationError) else 1
     return 0
 
 
-def _migrate_patiently(database: Any) -> None:
+def _migrate_patiently(database: Database) -> None:
     """Migrate, waiting for a database that is still starting."""
     deadline = time.monotonic() + _START_PATIENCE_S
     pause = 0.5
@@ -88,7 +88,7 @@ def _migrate_patiently(database: Any) -> None:
             pause = min(pause * 2, 10.0)
 
 
-def _print_first_token(database: Any, settings: ApiSettings) -> None:
+def _print_first_token(database: Database, settings: ApiSettings) -> None:
     """Make the first token of an API that others than this machine can reach, and print it.
 
     It serves them only with a token, so that nobody gets in before the operator: that is why it may
@@ -119,7 +119,7 @@ def _print_first_token(database: Any, settings: ApiSettings) -> None:
 
 
 def _open(
-    settings: ApiSettings, kafka: KafkaSettings, database: Any, statements: Any
+    settings: ApiSettings, kafka: KafkaSettings, database: Database
 ) -> tuple[Flask, Callable[[], None]]:
     """Wire one process; answers the application and what stops it."""
     engine = open_engine(load(EngineSettings))
@@ -128,7 +128,6 @@ def _open(
     drafts = Drafts(database, engine, settings, slots)
     checking = Checking(
         database,
-        statements,
         engine,
         metrics,
         settings,
@@ -150,8 +149,8 @@ def _open(
             return dead_letters.counts(db)
 
     metrics.registry.register(StoreCollector(verdicts, pending, letters))
-    known = Access(statements, settings)
-    gate = AtTheGate(statements, settings.gate_waits)
+    known = Access(database, settings)
+    gate = AtTheGate(database, settings.gate_waits)
     relay = Relay(database, settings, kafka, checking.requeue_overdue)
     reader = DeadLetterReader(database, settings, kafka)
     if kafka.bootstrap_servers:

@@ -10,11 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import g, has_request_context
-from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import Forbidden, Unauthenticated
 from api.store import access as tokens
+from api.store.database import Database
 from quality.access import PREFIX, Token, grants, is_for_table
 from quality.logs import get_logger
 from quality.settings import ApiSettings

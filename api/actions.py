@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from pydantic import ValidationError
-from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.store import action_queue, actions, task_runs
 from api.store.action_queue import Action
+from api.store.database import Database
 from quality.logs import get_logger
 from quality.settings import LOOPBACK, ApiSettings
 from quality.tasks.__main__ import REFUSED

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
 from api import audit
@@ -20,6 +19,7 @@ from api.judging import complete
 from api.metrics import Metrics
 from api.store import checks, claims, leases, outbox, outcomes, results
 from api.store.checks import Request
+from api.store.database import Database
 from api.store.gate import Gate
 from api.store.leases import Claim, Lease
 from api.store.outcomes import Finished, Stored
@@ -53,7 +53,6 @@ class Checking:
     """What routes and relay call; one per process, safe to share between threads."""
 
     database: Database
-    statements: Database
     engine: Engine
     metrics: Metrics
     settings: ApiSettings
@@ -86,7 +85,7 @@ class Checking:
                 raise claim.error
             if claim.outcome != "claimed" or claim.rule_set is None:
                 return Answered(self.show(request.id), is_replayed=True)
-            with self.statements.connect() as db:  # the commit of the outcome covers it
+            with self.database.connect() as db:  # the commit of the outcome covers it
                 _record(db, request, "sync", is_awaited=False)
             outcome = self._run(claim.rule_set, claim.scope, limit_s, deadline_s)
             if outcome.error_code == EngineBusy.code:  # it never got its turn: no verdict
@@ -94,7 +93,7 @@ class Checking:
                     leases.release(db, [(request.id, claim.fence)])
                 raise busy()
             finished = Finished(request.id, claim.fence, outcome)
-            with self.statements.connect() as db:
+            with self.database.connect() as db:
                 [finished] = complete(db, [finished])
                 [stored] = outcomes.store(db, [finished], self.gate)
                 if stored.result == "unknown":  # a crash of the database took the claim along
@@ -127,7 +126,7 @@ class Checking:
         return Answered(self.show(request.id), is_replayed=not is_new)
 
     def show(self, check_id: str) -> dict[str, Any]:
-        with self.statements.connect() as db:
+        with self.database.connect() as db:
             return results.check(db, check_id)
 
     def claim(
@@ -135,7 +134,7 @@ class Checking:
     ) -> list[Claim]:
         """Take a batch into work; answers in the order of `requests`."""
         lease = Lease(worker, source, lease_s, self.settings.max_attempts, self.gate)
-        with self.statements.connect() as db:
+        with self.database.connect() as db:
             taken = claims.claim_new(db, requests, self.rule_sets, lease)
         rest = [place for place in range(len(requests)) if place not in taken]
         try:
@@ -145,7 +144,7 @@ class Checking:
                     found = claims.claim(db, others, self.rule_sets, lease)
                 taken |= dict(zip(rest, found, strict=True))
         except SQLAlchemyError:  # who asked never hears of those that were taken
-            with suppress(SQLAlchemyError), self.statements.connect() as db:
+            with suppress(SQLAlchemyError), self.database.connect() as db:
                 leases.release(db, [(claim.id, claim.fence) for claim in taken.values()])
             raise
         answers = [taken[place] for place in range(len(requests))]
@@ -157,7 +156,7 @@ class Checking:
 
     def store(self, finished: list[Finished]) -> list[Stored]:
         """Store a batch of outcomes, each once, all of them or none; then count them."""
-        with self.statements.connect() as db:
+        with self.database.connect() as db:
             finished = complete(db, finished)
             answers = outcomes.store(db, finished, self.gate)
             self._wake_relay(db)

@@ -20,10 +20,10 @@ from confluent_kafka import (
     Message,
     TopicPartition,
 )
-from sqlalchemy import Engine as Database
 
 from api.leading import Leadership, Session
 from api.store import dead_letters
+from api.store.database import Database
 from quality.dead_letters import Letter, Place, read_letter
 from quality.logs import get_logger
 from quality.settings import ApiSettings, KafkaSettings

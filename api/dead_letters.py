@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection
-from sqlalchemy import Engine as Database
 
 from api import audit
 from api.store import dead_letters, outbox
+from api.store.database import Database
 from quality.dead_letters import (
     REPLAY_COUNT_HEADER,
     REPLAY_LIMIT,

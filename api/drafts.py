@@ -11,7 +11,6 @@ from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import Connection
-from sqlalchemy import Engine as Database
 
 from api import access, audit
 from api.differences import difference
@@ -19,6 +18,7 @@ from api.judging import foresee
 from api.problems import Forbidden
 from api.store import rules as stored_rules
 from api.store import tables, versions
+from api.store.database import Database
 from quality.custom_rules import FORBIDDEN, has_custom_sql
 from quality.documents import strictly
 from quality.engine import Engine, EngineBusy

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
-from sqlalchemy import Engine as Database
 
 from api.metrics import Metrics
 from api.store import expectations, gate
+from api.store.database import Database
 from api.store.expectations import Watched
 from api.store.gate import Gate
 from api.store.synthetic import SOURCE, Kept, Observation, store_result

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Engine as Database
-
 from api.store import gate
+from api.store.database import Database
 from quality.errors import Fault, InvalidInput, Unavailable
 from quality.gate import scope_hash, standing
 from quality.predicates import Predicate

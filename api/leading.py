@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
-from sqlalchemy import Engine as Database
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.store.database import Database
 from quality.logs import get_logger
 
 log = get_logger(__name__)
@@ -74,10 +74,11 @@ class Leadership:
                 self.stopping.wait(LONGEST_PAUSE_S)
 
     def _lead_when_free(self) -> None:
-        url = self._database.url.set(drivername="postgresql")
-        dsn = url.render_as_string(hide_password=False)
         with psycopg.connect(
-            dsn, autocommit=True, connect_timeout=5, application_name=f"stringx-{self._name}"
+            self._database.dsn,
+            autocommit=True,
+            connect_timeout=5,
+            application_name=f"stringx-{self._name}",
         ) as session:
             while not self.stopping.is_set():
                 row = session.execute("select pg_try_advisory_lock(%s)", (self._lock,)).fetchone()

@@ -11,10 +11,10 @@ from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
-from sqlalchemy import Engine as Database
 
 from api.leading import Leadership, Session
 from api.store import outbox
+from api.store.database import Database
 from api.store.outbox import Message
 from quality.logs import get_logger
 from quality.settings import ApiSettings, KafkaSettings
@@ -123,7 +123,7 @@ class Relay:
             producer.flush(self._kafka.delivery_timeout_s + 1)
             sent = in_order(messages, acknowledged)
             if sent:
-                with self._database.begin() as db:
+                with self._database.connect() as db:
                     outbox.mark_sent(db, sent)
             if len(acknowledged) < len(messages):
                 log.warning("kafka_unreachable", waiting=len(messages) - len(acknowledged))

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-from sqlalchemy import Engine as Database
-
 from api.store import retention
+from api.store.database import Database
 from api.store.retention import KINDS, Dropped, Kind
 from quality.logs import get_logger
 from quality.settings import ApiSettings

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
-from sqlalchemy import Engine as Database
 
+from api.store.database import Database
 from quality.logs import get_logger
 
 log = get_logger(__name__)
@@ -80,11 +80,12 @@ class Scheduler:
                 pause = _TICK_S
 
     def _serve(self) -> None:
-        url = self._database.url.set(drivername="postgresql")
-        dsn = url.render_as_string(hide_password=False)
         self._held.clear()
         with psycopg.connect(
-            dsn, autocommit=True, connect_timeout=5, application_name="stringx-scheduler"
+            self._database.dsn,
+            autocommit=True,
+            connect_timeout=5,
+            application_name="stringx-scheduler",
         ) as session:
             while not self._stopping.is_set():
                 self._run_due(session)

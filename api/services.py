@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from flask import current_app
-from sqlalchemy import Engine as Database
 
 from api.access import Access
 from api.checking import Checking
@@ -17,6 +16,7 @@ from api.gate import AtTheGate
 from api.metrics import Metrics
 from api.pipelines.watching import Watching
 from api.retention import Retention
+from api.store.database import Database
 from quality.engine import Engine
 from quality.settings import ApiSettings
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Engine as Database
-
 from api.gate import Asked, AtTheGate
+from api.store.database import Database
 from api.store.pipelines import lineage
 from quality.errors import NotFound
 from quality.gate import strictest

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine as Database
-
 from api.metrics import Metrics
+from api.store.database import Database
 from api.store.gate import Gate
 from api.store.pipelines import alerts, watching
 from api.store.pipelines.alerts import Finding

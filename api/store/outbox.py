@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, func, insert, select, text
 
 from api.store.schema import outbox
 
@@ -22,6 +22,8 @@ _UNSENT = text(
     ) m order by m.id
     """
 )
+
+_MARK = text("update outbox set sent_at = now() where id = any(:ids)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ def unsent(db: Connection, limit: int) -> list[Message]:
 
 
 def mark_sent(db: Connection, ids: list[int]) -> None:
-    db.execute(update(outbox).where(outbox.c.id.in_(ids)).values(sent_at=func.now()))
+    """Not to be sent again."""
+    db.execute(_MARK, {"ids": ids})
 
 
 def forget_sent(db: Connection, older_than_s: float) -> Any:

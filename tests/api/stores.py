@@ -35,12 +35,11 @@ class Store:
 
     def __init__(self, url: str) -> None:
         settings = ApiSettings(database_url=url, database_pool=20)
-        self.database, self.pool = open_database(settings)
+        self.database = open_database(settings)
         migrate(self.database)
         self.rule_sets = RuleSets(10)
         self.checking = Checking(
             self.database,
-            self.pool,
             NoEngine(),
             Metrics(),
             settings,
@@ -78,9 +77,9 @@ class Store:
         def see(connection: Any, cursor: Any, statement: str, *more: Any) -> None:
             seen.append(statement)
 
-        event.listen(self.pool, "before_cursor_execute", see)
+        event.listen(self.database.pool, "before_cursor_execute", see)
         work()
-        event.remove(self.pool, "before_cursor_execute", see)
+        event.remove(self.database.pool, "before_cursor_execute", see)
         return len(seen)
 
 

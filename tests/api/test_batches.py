@@ -363,8 +363,7 @@ def test_a_connection_that_broke_while_idle_is_replaced_unnoticed(
 ) -> None:
     monkeypatch.setattr("api.store.database.IDLE_S", 0.0)
     store.claim(asks("request-1"))
-    url = store.database.url.set(drivername="postgresql")
-    with psycopg.connect(url.render_as_string(hide_password=False)) as other:
+    with psycopg.connect(store.database.dsn) as other:
         other.execute(
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where datname = current_database() and pid <> pg_backend_pid()"

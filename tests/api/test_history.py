@@ -494,7 +494,7 @@ def test_old_measurements_are_forgotten_in_batches(store: Store) -> None:
     for check_id, fence in fences.items():
         store.store(Finished(check_id, fence, measured(5, datetime.now(UTC))))
     store.execute("update measurement set measured_at = now() - interval '31 days' where id <= 4")
-    settings = ApiSettings(database_url=str(store.database.url), measurement_retention_days=30)
+    settings = ApiSettings(database_url=store.database.dsn, measurement_retention_days=30)
     assert Retention(store.database, settings).forget() == 4
     with store.database.connect() as db:
         assert checks_measured(db) == ["check-old-4", "check-old-5"]

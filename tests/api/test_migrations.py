@@ -11,7 +11,6 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine as Database
 from sqlalchemy import text
 
 import api.store
@@ -25,7 +24,7 @@ from api.store import (  # noqa: F401 their tables are part of the schema
     results,
     task_schema,
 )
-from api.store.database import migrate, open_database
+from api.store.database import Database, migrate, open_database
 from api.store.schema import metadata
 from quality.settings import ApiSettings
 
@@ -47,7 +46,7 @@ MADE = text("select table_id, number, reason, rules from rule_version order by t
 
 @pytest.fixture
 def database(new_database: Callable[[], str]) -> Iterator[Database]:
-    database, _ = open_database(ApiSettings(database_url=new_database()))
+    database = open_database(ApiSettings(database_url=new_database()))
     yield database
     database.dispose()
 

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine as Database
 from sqlalchemy import text
 
 from api.store import dead_letters
-from api.store.database import open_database
+from api.store.database import Database, open_database
 from quality.dead_letters import Place, read_letter
 from quality.settings import ApiSettings
 from tests.cli.conftest import Run
@@ -23,7 +22,7 @@ NOW = datetime.now(UTC)
 def database(live_api: LiveApi) -> Iterator[Database]:
     """The database of the API, without letters before and after."""
     url = live_api.environment["STRINGX_DATABASE_URL"]
-    database, _ = open_database(ApiSettings(database_url=url))
+    database = open_database(ApiSettings(database_url=url))
     yield database
     with database.begin() as db:
         db.execute(text("delete from dead_letter"))

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import Engine as Database
 
 from api.schedule import Scheduler
 from api.store import connections, results, tables
-from api.store.database import migrate, open_database
+from api.store.database import Database, migrate, open_database
 from api.store.synthetic import Observation, store_result
 from quality.checks import RuleResult
 from quality.settings import ApiSettings
@@ -20,7 +19,7 @@ from tests.pipelines.test_follow_ups import until
 
 @pytest.fixture
 def database(new_database: Callable[[], str]) -> Iterator[Database]:
-    database, _ = open_database(ApiSettings(database_url=new_database()))
+    database = open_database(ApiSettings(database_url=new_database()))
     yield database
     database.dispose()
 

@@ -42,7 +42,7 @@ class ExecutionQuery(PageQuery):
 )
 def start_execution(body: StartReport) -> Answer:
     """Start an execution; answers it."""
-    with services().checking.statements.connect() as db:
+    with services().database.connect() as db:
         execution_id = executions.start(db, body)["id"]
         location = {"Location": f"/api/v1/executions/{execution_id}"}
         return Answer(shown(db, execution_id), 201, location)
@@ -58,7 +58,7 @@ def start_execution(body: StartReport) -> Answer:
 )
 def end_execution(body: EndReport) -> Answer:
     """End an execution; answers it."""
-    with services().checking.statements.connect() as db:
+    with services().database.connect() as db:
         executions.end(db, body)
         return Answer(shown(db, body.id))
 
@@ -78,7 +78,7 @@ def list_executions(query: ExecutionQuery) -> Answer:
 @add("GET", "/executions/<int:execution_id>", answers={200: views.ExecutionView})
 def get_execution(execution_id: int) -> Answer:
     """Read an execution with its direct children and the checks of what it wrote."""
-    with services().checking.statements.connect() as db:
+    with services().database.connect() as db:
         return Answer(shown(db, known_id(execution_id, "execution")))
 
 
@@ -86,7 +86,7 @@ def get_execution(execution_id: int) -> Answer:
 def get_execution_tree(execution_id: int) -> Answer:
     """The whole tree below an execution: shares of the time, and where a failure began."""
     limit = services().settings.tree_limit
-    with services().checking.statements.connect() as db:
+    with services().database.connect() as db:
         rows = executions.descendants(db, known_id(execution_id, "execution"), limit + 1)
         names = executions.pipelines_of(db, rows)
     found = tree(execution_id, rows[:limit])

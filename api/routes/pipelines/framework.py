@@ -58,9 +58,7 @@ class EndQuery(Query):
 )
 def report_pipeline(body: PipelineReport) -> Answer:
     """Keep a pipeline in step with its code; answers where it stands."""
-    checking = services().checking
-    with checking.statements.connect() as statements:
-        answer, is_new = pipelines.report(statements, checking.database.begin, body)
+    answer, is_new = pipelines.report(services().database, body)
     return Answer(answer, 201 if is_new else 200)
 
 
@@ -158,7 +156,7 @@ def watcher_pipeline_type(type_id: int) -> Answer:
 )
 def start_pipeline_execution(body: StartReport) -> Answer:
     """Start an execution, now or at a given time, below another one or by itself."""
-    with services().checking.statements.connect() as db:
+    with services().database.connect() as db:
         started = executions.start(db, body)
     return Answer({"id": started["id"]}, 201)
 
@@ -174,7 +172,7 @@ def start_pipeline_execution(body: StartReport) -> Answer:
 )
 def end_pipeline_execution(body: EndReport, query: EndQuery) -> Answer:
     """End an execution. With return=representation the execution is answered."""
-    with services().checking.statements.connect() as db:
+    with services().database.connect() as db:
         executions.end(db, body)
         if query.answer == "minimal":
             return Answer(status=204)
@@ -189,7 +187,7 @@ def end_pipeline_execution(body: EndReport, query: EndQuery) -> Answer:
 )
 def watcher_execution(execution_id: int) -> Answer:
     """Read an execution with its direct children and the checks of what it wrote."""
-    with services().checking.statements.connect() as db:
+    with services().database.connect() as db:
         return Answer(_whole_seconds(shown(db, known_id(execution_id, "execution"))))
 
 

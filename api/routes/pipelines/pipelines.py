@@ -45,9 +45,8 @@ class ReportQuery(Query):
 )
 def put_pipeline(body: PipelineReport) -> Answer:
     """Keep a pipeline in step with its code; answers all of it."""
-    checking = services().checking
-    with checking.statements.connect() as db:
-        answer, is_new = pipelines.report(db, checking.database.begin, body)
+    answer, is_new = pipelines.report(services().database, body)
+    with services().database.connect() as db:
         return Answer(pipelines.get(db, answer["id"]), 201 if is_new else 200)
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
+from api.store.database import Database
 from api.store.paging import Page, fetch_page
 from api.store.pipeline_schema import pipeline, pipeline_table, pipeline_type
 from api.store.pipelines.executions import no_pipeline
@@ -61,26 +62,24 @@ _HIDDEN = {"input_hash", "has_followers", "cadence_since"}
 _PAIRS = ("freshness", "timeliness")
 
 
-def report(statements: Connection, db: Any, found: PipelineReport) -> tuple[dict[str, Any], bool]:
-    """Keep a pipeline as reported; the answer to its program, and whether it is new.
-
-    `statements` commits by itself; `db` opens a transaction, where one is needed.
-    """
+def report(database: Database, found: PipelineReport) -> tuple[dict[str, Any], bool]:
+    """Keep a pipeline as reported; the answer to its program, and whether it is new."""
     known = {
         "name": found.name,
         "digest": found.digest,
         "next_watermark": found.next_watermark,
     }
-    row = statements.execute(_KNOWN, known).first()
+    with database.connect() as db:
+        row = db.execute(_KNOWN, known).first()
     if row is not None:
         return _answer(row), False
-    with db() as transaction:
-        type_id = _type(transaction, found.pipeline_type_name)
+    with database.begin() as db:
+        type_id = _type(db, found.pipeline_type_name)
         values = found.model_dump(include=set(found.model_fields) & _DECLARED) | known
         metadata = found.pipeline_metadata
         values["metadata"] = None if metadata is None else json.dumps(metadata)
-        row = transaction.execute(_PUT, {**values, "type_id": type_id}).one()
-        _extend(transaction, row.id, found.model_fields_set, found)
+        row = db.execute(_PUT, {**values, "type_id": type_id}).one()
+        _extend(db, row.id, found.model_fields_set, found)
     return _answer(row), row.is_new
 
 
