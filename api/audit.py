@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import g, has_request_context, request
@@ -12,6 +13,8 @@ from api.store import audit
 
 SERVICE = "stringx"
 """The actor of what the service does by itself."""
+
+_MOMENTS = {"created_at", "updated_at"}
 
 
 def record(
@@ -33,3 +36,26 @@ def record(
             "remote_address": request.remote_addr,
         }
     audit.add(db, action=action, subject=subject, detail=detail, is_awaited=is_awaited, **by)
+
+
+def record_change(
+    db: Connection,
+    noun: str,
+    subject: str,
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any],
+) -> None:
+    """Add `<noun>.changed` with those fields that differ, or `<noun>.created` where nothing was.
+
+    Nothing is added where all is as it was.
+    """
+    if before is None:
+        record(db, f"{noun}.created", subject, {"after": dict(after)})
+        return
+    names = [name for name in after if name not in _MOMENTS and before.get(name) != after[name]]
+    if names:
+        detail = {
+            "before": {name: before.get(name) for name in names},
+            "after": {name: after[name] for name in names},
+        }
+        record(db, f"{noun}.changed", subject, detail)

@@ -128,6 +128,8 @@ class ExecutionSummary(BaseModel):
     anomaly_flags: dict[str, bool] | None
     throughput: float | None = Field(description="rows a second")
     failure_reason: str | None = Field(description="where the service itself ended it")
+    started_by: str | None = Field(description="the holder of the token")
+    ended_by: str | None
 
 
 class ExecutionView(ExecutionSummary):

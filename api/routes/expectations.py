@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import AwareDatetime, BaseModel, Field
+from sqlalchemy import Connection
 
 from api import audit
 from api.operations import Answer, Operations, PageQuery
@@ -66,16 +69,29 @@ def put_expectation(table_id: int, body: Expectation) -> Answer:
     decides on it.
     """
     with services().database.begin() as db:
-        found = expectations.put(db, known_id(table_id), body)
-        after = {"after": body.model_dump(exclude_none=True)}
-        audit.record(db, "expectation.changed", f"table {table_id}", after)
-    return Answer(found)
+        before = expectations.find(db, known_id(table_id))
+        after = expectations.put(db, table_id, body)
+        _record(db, table_id, before, after)
+    return Answer(after)
 
 
 @add("DELETE", "/tables/<int:table_id>/expectation", answers={204: None})
 def delete_expectation(table_id: int) -> Answer:
     """Expect nothing of a table any more; what was missed stays in its history."""
     with services().database.begin() as db:
-        expectations.remove(db, known_id(table_id))
-        audit.record(db, "expectation.removed", f"table {table_id}", {})
+        before = expectations.get(db, known_id(table_id))
+        expectations.remove(db, table_id)
+        detail = {"before": _declared(before)}
+        audit.record(db, "expectation.removed", f"table {table_id}", detail)
     return Answer(status=204)
+
+
+def _record(
+    db: Connection, table_id: int, before: dict[str, Any] | None, after: dict[str, Any]
+) -> None:
+    declared = None if before is None else _declared(before)
+    audit.record_change(db, "expectation", f"table {table_id}", declared, _declared(after))
+
+
+def _declared(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: row[name] for name in ("every", "cron", "time_zone", "grace")}

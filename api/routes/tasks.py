@@ -136,6 +136,9 @@ def create_task_run(body: RunBody) -> Answer:
     """Record a run of a task file; the same again changes nothing."""
     with services().database.begin() as db:
         is_new = task_runs.add(db, body, actor())
+        if is_new:
+            detail = {"file": body.file, "status": body.status}
+            audit.record(db, "task_run.recorded", f"task run {body.id}", detail)
         row = task_runs.get(db, body.id)
     return Answer(row, 201 if is_new else 200, {"Location": f"/api/v1/task-runs/{body.id}"})
 
@@ -170,7 +173,7 @@ def get_actions(table_id: int) -> Answer:
 def put_actions(table_id: int, body: ActionsBody) -> Answer:
     """Name the task files that are run when the table's verdict changes; null is none."""
     files: dict[str, Any] = body.model_dump()
-    _exist(files)
+    _refuse_wrong(files)
     with services().database.begin() as db:
         before = actions.configured(db, known_id(table_id))
         actions.configure(db, table_id, files)
@@ -194,18 +197,27 @@ def list_action_runs(table_id: int, query: PageQuery) -> Answer:
     return Answer({"items": items, "next_cursor": page.next_cursor})
 
 
-def _exist(files: dict[str, str | None]) -> None:
-    """Refuse names that are no files of the operator's folder."""
-    folder = services().actions_dir
+def _refuse_wrong(files: dict[str, str | None]) -> None:
+    """Refuse names that are no files of the operator's folder, and files that could not run."""
+    actions_ = services().actions
+    folder = actions_.settings.actions_dir
+    found: list[Fault] = []
+    wrong: dict[str, list[str]] = {}
     for field, name in files.items():
         if name is None:
             continue
         if folder is None:
             words = "the service has no folder of actions (STRINGX_ACTIONS_DIR)"
-            raise InvalidInput(words, faults=[Fault(field, "no_actions", words)])
-        if not _is_within(folder, name):
+            found.append(Fault(field, "no_actions", words))
+        elif not _is_within(folder, name):
             words = f"{name} is no file of STRINGX_ACTIONS_DIR"
-            raise InvalidInput(words, faults=[Fault(field, "no_such_action", words)])
+            found.append(Fault(field, "no_such_action", words))
+        else:
+            if name not in wrong:
+                wrong[name] = actions_.process.faults(name)
+            found += [Fault(field, "action_invalid", words) for words in wrong[name]]
+    if found:
+        raise InvalidInput("these actions could not be run", faults=found)
 
 
 def _is_within(folder: Path, name: str) -> bool:

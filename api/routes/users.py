@@ -61,11 +61,7 @@ def list_users(query: UserQuery) -> Answer:
 )
 def put_user(name: str, body: UserBody) -> Answer:
     """Create or describe a user; tokens whose holder has the name are his."""
-    with services().database.begin() as db:
-        is_new = owners.put(db, _known(name), "user", body.description)
-        row = owners.get(db, name, "user")
-        audit.record(db, "user.changed", f"user {name}", {"is_new": is_new, "after": row})
-    return Answer(row, 201 if is_new else 200)
+    return _put(name, "user", body.description)
 
 
 @add("GET", "/users/<name>", answers={200: views.UserView}, is_about_tables=False)
@@ -123,14 +119,7 @@ def list_teams(query: PageQuery) -> Answer:
 )
 def put_team(name: str, body: TeamBody) -> Answer:
     """Create or change a team; its members are those named, and no others."""
-    with services().database.begin() as db:
-        is_new = owners.put(db, _known(name), "team", body.description)
-        before = owners.get(db, name, "team")["members"]
-        owners.set_members(db, name, body.members)
-        row = owners.get(db, name, "team")
-        change = {"is_new": is_new, "members_before": before, "after": row}
-        audit.record(db, "team.changed", f"team {name}", change)
-    return Answer(row, 201 if is_new else 200)
+    return _put(name, "team", body.description, body.members)
 
 
 @add("GET", "/teams/<name>", answers={200: views.TeamView}, is_about_tables=False)
@@ -138,6 +127,18 @@ def get_team(name: str) -> Answer:
     """Read a team."""
     with services().database.connect() as db:
         return Answer(owners.get(db, _known(name), "team"))
+
+
+def _put(name: str, kind: str, description: str, members: tuple[str, ...] | None = None) -> Answer:
+    with services().database.begin() as db:
+        before = owners.find(db, _known(name), kind)
+        is_new = owners.put(db, name, kind, description)
+        if members is not None:
+            owners.set_members(db, name, members)
+        after = owners.get(db, name, kind)
+        change = {"before": before, "after": after}
+        audit.record(db, f"{kind}.changed", f"{kind} {name}", change)
+    return Answer(after, 201 if is_new else 200)
 
 
 def _known(name: str) -> str:

@@ -83,15 +83,25 @@ def run_id(action_id: int) -> str:
     return f"action-{action_id:08d}"
 
 
-def take(db: Connection, *, lease_s: float, per_hour: int) -> Action | None:
-    """Take the next action that is due into work, if there is one.
+def take(
+    db: Connection, *, lease_s: float, per_hour: int, attempts: int
+) -> tuple[Action | None, list[str]]:
+    """Take the next action that is due into work, if there is one; and the states in which others
+    were left that are not run.
 
     A table that had its share of the last hour waits; of what happened meanwhile only the newest
-    state is told, and that only if it is another one than was told last.
+    state is told, and that only if it is another one than was told last. An action with which the
+    service went down `attempts` times is given up.
     """
+    settled: list[str] = []
     while (row := db.execute(_NEXT).mappings().first()) is not None:
         about = {"table_id": row["table_id"], "id": row["id"]}
-        if row["attempts"] == 0:
+        if row["state"] == "running" and row["attempts"] >= attempts:
+            words = f"the service ended while it ran, at the last of {attempts} attempts"
+            settle(db, row["id"], "failed", error=words)
+            settled.append("failed")
+            continue
+        if row["started_at"] is None:
             lately = db.execute(_LATELY, about).mappings().one()
             told = db.execute(_TOLD, about).mappings().first()
             after_gap = told is not None and told["after_gap"]
@@ -100,12 +110,14 @@ def take(db: Connection, *, lease_s: float, per_hour: int) -> Action | None:
                 state = "superseded" if lately["is_outdated"] else "waiting"
                 words = f"more than {per_hour} actions in an hour"
                 settle(db, row["id"], state, error=words, next_at=lately["free_at"])
+                settled += [state] if state == "superseded" else []
                 continue
             if told is not None and after_gap and told["event"] == row["event"]:
                 settle(db, row["id"], "suppressed", error="this was told last")
+                settled.append("suppressed")
                 continue
         db.execute(_START, {"id": row["id"], "lease_s": lease_s})
-        return Action(
+        taken = Action(
             row["id"],
             row["table_id"],
             row["event"],
@@ -114,7 +126,8 @@ def take(db: Connection, *, lease_s: float, per_hour: int) -> Action | None:
             row["attempts"] + 1,
             row["begin_at"],
         )
-    return None
+        return taken, settled
+    return None, settled
 
 
 def settle(

@@ -7,10 +7,11 @@ made while the table's row is locked; so each table remembers the last one that 
 from __future__ import annotations
 
 import json
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from api.store.paging import Page, fetch_page
@@ -73,9 +74,9 @@ def configure(db: Connection, table_id: int, files: dict[str, str | None]) -> No
     )
 
 
-def collect(db: Connection) -> int:
-    """Turn changes of verdicts into actions to run; how many were made."""
-    made = 0
+def collect(db: Connection) -> Counter[str]:
+    """Turn changes of verdicts into actions to run; how many were made, by event."""
+    made: Counter[str] = Counter()
     for row in db.execute(_BEHIND, {"limit": _BATCH}).mappings().all():
         given = {"table_id": row["table_id"], "after": row["last_change_id"]}
         changes = db.execute(_CHANGES, given).mappings().all()
@@ -87,7 +88,7 @@ def collect(db: Connection) -> int:
             if file is None:
                 continue
             variables = _variables(row, seen, before, str(event))
-            made += db.execute(
+            made[str(event)] += db.execute(
                 _ADD,
                 {
                     "table_id": row["table_id"],
@@ -149,3 +150,16 @@ def page(db: Connection, table_id: int, *, limit: int, cursor: str | None) -> Pa
     columns = [column for column in action_run.c if column.name not in hidden]
     query = select(*columns).where(action_run.c.table_id == table_id)
     return fetch_page(db, query, [action_run.c.id], limit=limit, cursor=cursor, descending=True)
+
+
+def waiting(db: Connection) -> dict[str, Any]:
+    """How many actions wait and run, and for how many seconds the oldest of them has."""
+    is_open = action_run.c.state.in_(("waiting", "running"))
+    age = func.extract("epoch", func.now() - func.min(action_run.c.created_at))
+    counts = dict.fromkeys(("waiting", "running"), 0)
+    query = select(action_run.c.state, func.count(), age).where(is_open)
+    oldest_s = 0.0
+    for state, count, age_s in db.execute(query.group_by(action_run.c.state)):
+        counts[state] = count
+        oldest_s = max(oldest_s, float(age_s))
+    return {**counts, "oldest_s": oldest_s}

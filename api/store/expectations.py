@@ -70,10 +70,16 @@ def put(db: Connection, table_id: int, new: Expectation) -> dict[str, Any]:
 
 def get(db: Connection, table_id: int) -> dict[str, Any]:
     """What is expected of a table; NotFound with code `expectation_unknown`."""
-    row = db.execute(_shown().where(expectation.c.table_id == table_id)).mappings().first()
-    if row is None:
+    found = find(db, table_id)
+    if found is None:
         raise NotFound(f"nothing is expected of table {table_id}", code="expectation_unknown")
-    return _view(dict(row))
+    return found
+
+
+def find(db: Connection, table_id: int) -> dict[str, Any] | None:
+    """What is expected of a table, if anything is."""
+    row = db.execute(_shown().where(expectation.c.table_id == table_id)).mappings().first()
+    return None if row is None else _view(dict(row))
 
 
 def page(db: Connection, *, limit: int, cursor: str | None) -> Page:

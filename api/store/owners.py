@@ -32,10 +32,16 @@ def put(db: Connection, name: str, kind: str, description: str) -> bool:
 
 def get(db: Connection, name: str, kind: str) -> dict[str, Any]:
     """A user or a team with its members; NotFound with code `owner_unknown`."""
-    row = db.execute(_shown(kind).where(owner.c.name == name)).mappings().first()
+    row = find(db, name, kind)
     if row is None:
         raise no_owner(name, kind)
-    return dict(row)
+    return row
+
+
+def find(db: Connection, name: str, kind: str) -> dict[str, Any] | None:
+    """A user or a team with its members, if it is there."""
+    row = db.execute(_shown(kind).where(owner.c.name == name)).mappings().first()
+    return None if row is None else dict(row)
 
 
 def locked(db: Connection, name: str, *, is_shared: bool = False) -> dict[str, Any]:

@@ -133,6 +133,8 @@ pipeline_execution = Table(
     Column("anomaly_flags", JSONB),
     Column("throughput", Numeric(24, 4), comment="rows a second"),
     Column("failure_reason", Text, comment="where the service itself ended it"),
+    Column("started_by", Text, comment="the holder of the token"),
+    Column("ended_by", Text, comment="the holder of the token"),
     CheckConstraint("end_date is null or end_date > start_date", name="ends_after_start"),
     Index(None, "start_date"),
     Index("pipeline_execution_pipeline_idx", "pipeline_id", "id"),

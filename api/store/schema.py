@@ -52,6 +52,7 @@ connection = Table(
     Column("name", Text, primary_key=True),
     Column("target", Text, nullable=False, comment="output of the dbt profile"),
     Column("description", Text, nullable=False, server_default=""),
+    Column("budget", JSONB(none_as_null=True), comment="of one check, at most"),
     _created(),
     _moment("updated_at", nullable=False, server_default=func.now()),
 )

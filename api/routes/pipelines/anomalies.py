@@ -78,6 +78,9 @@ def report_anomaly_rule(body: AnomalyRuleReport) -> Answer:
     """Make a rule on a metric of a pipeline, or find the one that is there."""
     with services().database.begin() as db:
         rule_id, is_new = anomalies.add_rule(db, body.model_dump())
+        if is_new:
+            subject = f"anomaly rule {rule_id}"
+            audit.record_change(db, "anomaly_rule", subject, None, body.model_dump())
     return Answer({"id": rule_id}, 201 if is_new else 200)
 
 
@@ -93,7 +96,9 @@ def patch_anomaly_rule(body: AnomalyRuleChange) -> Answer:
     """Change what is sent of a rule."""
     changes = body.model_dump(exclude_none=True, exclude={"id"})
     with services().database.begin() as db:
-        return Answer(anomalies.change_rule(db, body.id, changes))
+        before, after = anomalies.change_rule(db, body.id, changes)
+        audit.record_change(db, "anomaly_rule", f"anomaly rule {body.id}", before, after)
+    return Answer(after)
 
 
 @add_at_root(

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field
 from pydantic_core import to_json
 
+from api.access import actor
 from api.operations import Answer, Encoded, Operations, PageQuery
 from api.pipelines import views
 from api.routes.checks import Moment
@@ -43,7 +44,7 @@ class ExecutionQuery(PageQuery):
 def start_execution(body: StartReport) -> Answer:
     """Start an execution; answers it."""
     with services().database.connect() as db:
-        execution_id = executions.start(db, body)["id"]
+        execution_id = executions.start(db, body, actor())["id"]
         location = {"Location": f"/api/v1/executions/{execution_id}"}
         return Answer(shown(db, execution_id), 201, location)
 
@@ -59,7 +60,7 @@ def start_execution(body: StartReport) -> Answer:
 def end_execution(body: EndReport) -> Answer:
     """End an execution; answers it."""
     with services().database.connect() as db:
-        executions.end(db, body)
+        executions.end(db, body, actor())
         return Answer(shown(db, body.id))
 
 

@@ -11,8 +11,10 @@ from urllib.parse import urlencode
 from flask import request
 from pydantic import Field
 
+from api import audit
+from api.access import actor
 from api.operations import Answer, Limit, Operations, PageQuery, Query
-from api.pipelines import views
+from api.pipelines import reporting, views
 from api.routes.pipelines.identifiers import known_id
 from api.services import services
 from api.store.paging import Page
@@ -58,7 +60,7 @@ class EndQuery(Query):
 )
 def report_pipeline(body: PipelineReport) -> Answer:
     """Keep a pipeline in step with its code; answers where it stands."""
-    answer, is_new = pipelines.report(services().database, body)
+    answer, is_new = reporting.report(services().database, body)
     return Answer(answer, 201 if is_new else 200)
 
 
@@ -73,7 +75,9 @@ def report_pipeline(body: PipelineReport) -> Answer:
 def patch_pipeline(body: PipelineChange) -> Answer:
     """Change what is sent of a pipeline."""
     with services().database.begin() as db:
-        return Answer(pipelines.change(db, body))
+        before, after = pipelines.change(db, body)
+        audit.record_change(db, "pipeline", f"pipeline {after['id']}", before, after)
+    return Answer(after)
 
 
 @add(
@@ -114,6 +118,9 @@ def report_pipeline_type(body: TypeReport) -> Answer:
     """Make a type of pipelines, or find the one of that name."""
     with services().database.begin() as db:
         type_id, is_new = types.report(db, body)
+        if is_new:
+            after = body.model_dump()
+            audit.record_change(db, "pipeline_type", f"pipeline type {type_id}", None, after)
     return Answer({"id": type_id}, 201 if is_new else 200)
 
 
@@ -128,7 +135,9 @@ def report_pipeline_type(body: TypeReport) -> Answer:
 def patch_pipeline_type(body: TypeChange) -> Answer:
     """Change what is sent of a pipeline type."""
     with services().database.begin() as db:
-        return Answer(types.change(db, body))
+        before, after = types.change(db, body)
+        audit.record_change(db, "pipeline_type", f"pipeline type {after['id']}", before, after)
+    return Answer(after)
 
 
 @add("GET", "/pipeline_type", query=ListQuery, answers={200: views.TypeList}, scope="pipelines")
@@ -157,7 +166,7 @@ def watcher_pipeline_type(type_id: int) -> Answer:
 def start_pipeline_execution(body: StartReport) -> Answer:
     """Start an execution, now or at a given time, below another one or by itself."""
     with services().database.connect() as db:
-        started = executions.start(db, body)
+        started = executions.start(db, body, actor())
     return Answer({"id": started["id"]}, 201)
 
 
@@ -173,7 +182,7 @@ def start_pipeline_execution(body: StartReport) -> Answer:
 def end_pipeline_execution(body: EndReport, query: EndQuery) -> Answer:
     """End an execution. With return=representation the execution is answered."""
     with services().database.connect() as db:
-        executions.end(db, body)
+        executions.end(db, body, actor())
         if query.answer == "minimal":
             return Answer(status=204)
         return Answer(_whole_seconds(shown(db, body.id)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, model_validator
+from sqlalchemy import Table
 
+from api import audit
 from api.operations import Answer, Operations, Query
 from api.pipelines import views
 from api.routes.pipelines.framework import ListQuery, listed
@@ -54,18 +56,26 @@ class LineageQuery(Query):
 def report_lineage(body: LineageReport) -> Answer:
     """Replace what a pipeline reads and writes. A circle is refused with the circle's names."""
     with services().database.begin() as db:
-        created = lineage.report(db, body)
-    message = (
-        "lineage kept"
-        if created is not None
-        else "the pipeline has load_lineage off: nothing was changed"
-    )
+        kept = lineage.report(db, body)
+        before, after = kept or (set(), set())
+        if before != after:
+            detail = {
+                "sources": sorted({one.name for one in body.source_addresses}),
+                "targets": sorted({one.name for one in body.target_addresses}),
+                "before": {"relationships": len(before)},
+                "after": {"relationships": len(after)},
+            }
+            audit.record(db, "lineage.changed", f"pipeline {body.pipeline_id}", detail)
     answer = {
         "pipeline_id": body.pipeline_id,
-        "lineage_relationships_created": created or 0,
-        "message": message,
+        "lineage_relationships_created": len(after),
+        "message": (
+            "the pipeline has load_lineage off: nothing was changed"
+            if kept is None
+            else "lineage kept"
+        ),
     }
-    return Answer(answer, 200 if created is None else 201)
+    return Answer(answer, 200 if kept is None else 201)
 
 
 @add("GET", "/lineage", query=LineageQuery, answers={200: views.Lineage}, problems=(404,))
@@ -97,6 +107,9 @@ def report_address(body: AddressReport) -> Answer:
     """Make an address, or find the one of that name."""
     with services().database.begin() as db:
         address_id, is_new = addresses.report(db, body)
+        if is_new:
+            after = addresses.get(db, address, address_id)
+            audit.record_change(db, "address", f"address {address_id}", None, after)
     return Answer({"id": address_id}, 201 if is_new else 200)
 
 
@@ -110,8 +123,7 @@ def report_address(body: AddressReport) -> Answer:
 )
 def patch_address(body: AddressChange) -> Answer:
     """Change what is sent of an address."""
-    with services().database.begin() as db:
-        return Answer(addresses.change(db, address, body))
+    return _changed(address, body)
 
 
 @add_at_root(
@@ -142,6 +154,9 @@ def report_address_type(body: AddressTypeReport) -> Answer:
     """Make a kind of addresses, or find the one of that name."""
     with services().database.begin() as db:
         type_id, is_new = addresses.report_type(db, body.name, body.group_name)
+        if is_new:
+            after = body.model_dump()
+            audit.record_change(db, "address_type", f"address type {type_id}", None, after)
     return Answer({"id": type_id}, 201 if is_new else 200)
 
 
@@ -155,8 +170,7 @@ def report_address_type(body: AddressTypeReport) -> Answer:
 )
 def patch_address_type(body: AddressTypeChange) -> Answer:
     """Change what is sent of a kind of addresses."""
-    with services().database.begin() as db:
-        return Answer(addresses.change(db, address_type, body))
+    return _changed(address_type, body)
 
 
 @add_at_root(
@@ -183,7 +197,15 @@ def get_address_type(type_id: int) -> Answer:
         return Answer(addresses.get(db, address_type, known_id(type_id, "address type")))
 
 
-def _page(table: Any, query: ListQuery) -> Answer:
+def _changed(table: Table, body: AddressChange | AddressTypeChange) -> Answer:
+    with services().database.begin() as db:
+        before, after = addresses.change(db, table, body)
+        subject = f"{table.name.replace('_', ' ')} {after['id']}"
+        audit.record_change(db, table.name, subject, before, after)
+    return Answer(after)
+
+
+def _page(table: Table, query: ListQuery) -> Answer:
     with services().database.connect() as db:
         page = addresses.page(db, table, limit=query.limit, cursor=query.cursor, name=query.name)
     return listed(page)

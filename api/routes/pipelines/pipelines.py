@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from api.operations import Answer, Operations, PageQuery, Query
-from api.pipelines import views
+from api.pipelines import reporting, views
 from api.routes.pipelines.identifiers import known_id
 from api.services import services
 from api.store.pipelines import daily, pipelines, types
@@ -45,7 +45,7 @@ class ReportQuery(Query):
 )
 def put_pipeline(body: PipelineReport) -> Answer:
     """Keep a pipeline in step with its code; answers all of it."""
-    answer, is_new = pipelines.report(services().database, body)
+    answer, is_new = reporting.report(services().database, body)
     with services().database.connect() as db:
         return Answer(pipelines.get(db, answer["id"]), 201 if is_new else 200)
 

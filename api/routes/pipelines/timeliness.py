@@ -6,8 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from api import audit
 from api.operations import Answer, Operations, PageQuery
 from api.pipelines import views
+from api.pipelines.watching import Looked
 from api.routes.pipelines.framework import add as add_at_root
 from api.services import services
 from api.store.pipelines import alerts
@@ -33,7 +35,7 @@ class AlertQuery(PageQuery):
 @add_at_root("POST", "/freshness", answers={200: views.Looked}, scope="pipelines")
 def check_freshness() -> Answer:
     """Find pipelines whose newest data is too old, now."""
-    return Answer(services().watching.freshness().document())
+    return _answered("freshness", services().watching.freshness())
 
 
 @add_at_root(
@@ -41,13 +43,13 @@ def check_freshness() -> Answer:
 )
 def check_timeliness(body: TimelinessRequest) -> Answer:
     """Find executions that run, or ended within the time looked back, and took too long."""
-    return Answer(services().watching.timeliness(body.lookback_minutes).document())
+    return _answered("timeliness", services().watching.timeliness(body.lookback_minutes))
 
 
 @add("POST", "/pipelines/missing", answers={200: views.Looked}, scope="pipelines")
 def check_missing() -> Answer:
     """Find pipelines that did not start when their cadence says, now."""
-    return Answer(services().watching.missing().document())
+    return _answered("missing_executions", services().watching.missing())
 
 
 @add("GET", "/pipeline-alerts", query=AlertQuery, answers={200: views.AlertPage})
@@ -57,3 +59,11 @@ def list_pipeline_alerts(query: AlertQuery) -> Answer:
         filters = query.model_dump(exclude={"limit", "cursor"})
         page = alerts.page(db, limit=query.limit, cursor=query.cursor, filters=filters)
     return Answer({"items": page.items, "next_cursor": page.next_cursor})
+
+
+def _answered(noun: str, looked: Looked) -> Answer:
+    """What was found, recorded as looked for by somebody; the clock's own looks are not."""
+    detail = {"standing": looked.standing, "new_alerts": len(looked.new)}
+    with services().database.begin() as db:
+        audit.record(db, f"{noun}.checked", "pipelines", detail)
+    return Answer(looked.document())

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api.store.paging import Page, fetch_page
 from api.store.pipeline_schema import address, address_type
+from api.store.pipelines.pipelines import Change
 from quality.errors import Conflict, Fault, InvalidInput, NotFound
 from quality.pipelines.reports import AddressReport
 
@@ -32,8 +33,8 @@ def report(db: Connection, found: AddressReport) -> tuple[int, bool]:
     return _report(db, address, {**values, "address_type_id": type_id})
 
 
-def change(db: Connection, table: Table, asked: Any) -> dict[str, Any]:
-    """Change what was sent of an address or a type of them."""
+def change(db: Connection, table: Table, asked: Any) -> Change:
+    """Change what was sent of an address or a type of them: before and after."""
     where = table.c.name == asked.name if asked.id is None else table.c.id == asked.id
     row = db.execute(select(table).where(where).with_for_update()).mappings().first()
     if row is None:
@@ -57,7 +58,7 @@ def change(db: Connection, table: Table, asked: Any) -> dict[str, Any]:
             faults = [Fault("address_type_id", "address_type_unknown", words)]
             raise InvalidInput(f"address_type_id {words}", faults=faults) from None
         raise Conflict(f'the name "{asked.name}" is taken', code="address_name_taken") from None
-    return get(db, table, row["id"])
+    return dict(row), get(db, table, row["id"])
 
 
 def get(db: Connection, table: Table, number: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from api.store.pipeline_schema import anomaly_detection_result as result
 from api.store.pipeline_schema import anomaly_detection_rule as rule
 from api.store.pipeline_schema import pipeline
 from api.store.pipelines.executions import no_execution, no_pipeline
-from api.store.pipelines.pipelines import settle_followers
+from api.store.pipelines.pipelines import Change, settle_followers
 from quality.errors import Conflict, NotFound
 
 _TESTED = text(
@@ -69,9 +69,9 @@ def add_rule(db: Connection, values: dict[str, Any]) -> tuple[int, bool]:
     return db.scalars(query).one(), False
 
 
-def change_rule(db: Connection, rule_id: int, changes: dict[str, Any]) -> dict[str, Any]:
-    """Change a rule; NotFound with code `anomaly_rule_unknown`, Conflict where another rule is on
-    that metric already."""
+def change_rule(db: Connection, rule_id: int, changes: dict[str, Any]) -> Change:
+    """Change a rule: before and after. NotFound with code `anomaly_rule_unknown`, Conflict where
+    another rule is on that metric already."""
     before = get_rule(db, rule_id)
     wanted = {**before, **changes}
     taken = select(rule.c.id).where(
@@ -87,7 +87,7 @@ def change_rule(db: Connection, rule_id: int, changes: dict[str, Any]) -> dict[s
     db.execute(update(rule).where(rule.c.id == rule_id).values(**changes, updated_at=func.now()))
     for pipeline_id in {before["pipeline_id"], wanted["pipeline_id"]}:
         settle_followers(db, pipeline_id)
-    return get_rule(db, rule_id)
+    return before, get_rule(db, rule_id)
 
 
 def get_rule(db: Connection, rule_id: int) -> dict[str, Any]:

@@ -21,10 +21,11 @@ _START = text(
         select id from pipeline_execution where id = cast(:parent_id as bigint) for key share
     ), made as (
         insert into pipeline_execution (parent_id, pipeline_id, start_date, hour_recorded,
-            watermark, next_watermark)
+            watermark, next_watermark, started_by)
         select cast(:parent_id as bigint), p.id, s.at,
             extract(hour from s.at at time zone 'UTC')::integer,
-            coalesce(:watermark, p.watermark), coalesce(:next_watermark, p.next_watermark)
+            coalesce(:watermark, p.watermark), coalesce(:next_watermark, p.next_watermark),
+            :started_by
         from pipeline p
         cross join (select coalesce(cast(:start_date as timestamptz), now()) as at) as s
         where p.id = :pipeline_id
@@ -57,6 +58,7 @@ _END = text(
             duration_seconds = extract(epoch from :end_date - h.start_date),
             inserts = :inserts, updates = :updates, soft_deletes = :soft_deletes,
             total_rows = :total_rows, execution_metadata = cast(:metadata as jsonb),
+            ended_by = :ended_by,
             throughput = round(coalesce(cast(:total_rows as bigint), case
                 when coalesce(:inserts, :updates, :soft_deletes) is not null
                 then coalesce(:inserts, 0) + coalesce(:updates, 0) + coalesce(:soft_deletes, 0)
@@ -90,7 +92,7 @@ _END = text(
 _COLUMNS = """e.id, e.parent_id, e.pipeline_id, e.start_date, e.end_date, e.duration_seconds,
     e.completed_successfully, e.inserts, e.updates, e.soft_deletes, e.total_rows, e.watermark,
     e.next_watermark, e.execution_metadata, e.anomaly_flags, e.throughput::float8 as throughput,
-    e.failure_reason"""
+    e.failure_reason, e.started_by, e.ended_by"""
 _ONE = text(
     f"""
     select {_COLUMNS} from pipeline_execution_closure c
@@ -124,8 +126,8 @@ _CHECKS = text(
 _HAS_PIPELINE = text("select 1 from pipeline where id = :id")
 
 
-def start(db: Connection, report: StartReport) -> dict[str, Any]:
-    """Start an execution: its id and start_date.
+def start(db: Connection, report: StartReport, by: str) -> dict[str, Any]:
+    """Start an execution, as reported by somebody: its id and start_date.
 
     NotFound with code `pipeline_unknown` or `execution_unknown` (the parent).
     """
@@ -135,6 +137,7 @@ def start(db: Connection, report: StartReport) -> dict[str, Any]:
         "start_date": report.start_date,
         "watermark": report.watermark,
         "next_watermark": report.next_watermark,
+        "started_by": by,
     }
     row = db.execute(_START, values).first()
     if row is None:
@@ -146,8 +149,8 @@ def start(db: Connection, report: StartReport) -> dict[str, Any]:
     return {"id": row.id, "start_date": row.start_date}
 
 
-def end(db: Connection, report: EndReport) -> None:
-    """End an execution; the same end again changes nothing.
+def end(db: Connection, report: EndReport, by: str) -> None:
+    """End an execution, as reported by somebody; the same end again changes nothing.
 
     NotFound with code `execution_unknown`, MalformedDocument with code `end_before_start`, Conflict
     with code `execution_ended` where it has ended in another way.
@@ -162,6 +165,7 @@ def end(db: Connection, report: EndReport) -> None:
         "soft_deletes": report.soft_deletes,
         "total_rows": report.total_rows,
         "metadata": None if metadata is None else json.dumps(metadata),
+        "ended_by": by,
     }
     row = db.execute(_END, values).first()
     if row is None:

@@ -14,6 +14,8 @@ from quality.pipelines.lineage import find_cycle
 from quality.pipelines.reports import LineageReport
 
 Direction = Literal["upstream", "downstream"]
+Edges = set[tuple[int, int]]
+"""Addresses, and what is made from them, by their ids."""
 
 MOST_EDGES = 10_000
 _LOCK = text("select pg_advisory_xact_lock(hashtextextended('stringx.lineage', 0))")
@@ -25,7 +27,12 @@ _OTHER_EDGES = text(
     """
 )
 _NAMES = text("select id, name from address where id = any(cast(:ids as bigint[]))")
-_CLEAR = text("delete from address_lineage where pipeline_id = :id")
+_CLEAR = text(
+    """
+    delete from address_lineage where pipeline_id = :id
+    returning source_address_id, target_address_id
+    """
+)
 _ADD = text(
     """
     insert into address_lineage (pipeline_id, source_address_id, target_address_id)
@@ -79,8 +86,8 @@ _WALKS = {
 }
 
 
-def report(db: Connection, found: LineageReport) -> int | None:
-    """Replace the edges of a pipeline; how many there are now, or None where it loads no lineage.
+def report(db: Connection, found: LineageReport) -> tuple[Edges, Edges] | None:
+    """Replace the edges of a pipeline: those before and after, or None where it loads no lineage.
 
     NotFound with code `pipeline_unknown`; InvalidInput with code `lineage_cycle` that names the
     cycle which the edges would close.
@@ -93,21 +100,21 @@ def report(db: Connection, found: LineageReport) -> int | None:
         return None
     sources = sorted({addresses.report(db, one)[0] for one in found.source_addresses})
     targets = sorted({addresses.report(db, one)[0] for one in found.target_addresses})
-    edges = [(source, target) for source in sources for target in targets]
+    edges = {(source, target) for source in sources for target in targets}
     if len(edges) > MOST_EDGES:
         words = f"more than {MOST_EDGES} pairs of sources and targets"
         raise InvalidInput(words, faults=[Fault("source_addresses", "too_many", words)])
     others = [tuple(row) for row in db.execute(_OTHER_EDGES, {"id": found.pipeline_id})]
-    cycle = find_cycle(others, edges)
+    cycle = find_cycle(others, sorted(edges))
     if cycle:
         names = {row.id: row.name for row in db.execute(_NAMES, {"ids": cycle})}
         words = "the lineage would go in a circle: " + " → ".join(names[one] for one in cycle)
         fault = Fault("target_addresses", "lineage_cycle", words)
         raise InvalidInput(words, code=fault.code, faults=[fault])
-    db.execute(_CLEAR, {"id": found.pipeline_id})
+    before = {(row[0], row[1]) for row in db.execute(_CLEAR, {"id": found.pipeline_id})}
     values = {"id": found.pipeline_id, "sources": sources, "targets": targets}
     db.execute(_ADD, values)
-    return len(edges)
+    return before, edges
 
 
 def places_of(db: Connection, table: str) -> list[int]:

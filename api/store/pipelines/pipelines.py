@@ -9,7 +9,6 @@ from sqlalchemy import Connection, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
-from api.store.database import Database
 from api.store.paging import Page, fetch_page
 from api.store.pipeline_schema import pipeline, pipeline_table, pipeline_type
 from api.store.pipelines.executions import no_pipeline
@@ -61,26 +60,33 @@ _FOLLOWED = text(
 _HIDDEN = {"input_hash", "has_followers", "cadence_since"}
 _PAIRS = ("freshness", "timeliness")
 
+Change = tuple[dict[str, Any], dict[str, Any]]
+"""A row before and after."""
 
-def report(database: Database, found: PipelineReport) -> tuple[dict[str, Any], bool]:
+
+def unchanged(db: Connection, found: PipelineReport) -> dict[str, Any] | None:
+    """The answer to the program of a pipeline that is as it was; a new watermark is noted."""
+    row = db.execute(_KNOWN, _identity(found)).first()
+    return None if row is None else _answer(row)
+
+
+def put(db: Connection, found: PipelineReport) -> tuple[dict[str, Any], bool]:
     """Keep a pipeline as reported; the answer to its program, and whether it is new."""
-    known = {
+    type_id = _type(db, found.pipeline_type_name)
+    values = found.model_dump(include=_DECLARED) | _identity(found)
+    metadata = found.pipeline_metadata
+    values["metadata"] = None if metadata is None else json.dumps(metadata)
+    row = db.execute(_PUT, {**values, "type_id": type_id}).one()
+    _extend(db, row.id, found.model_fields_set, found)
+    return _answer(row), row.is_new
+
+
+def _identity(found: PipelineReport) -> dict[str, Any]:
+    return {
         "name": found.name,
         "digest": found.digest,
         "next_watermark": found.next_watermark,
     }
-    with database.connect() as db:
-        row = db.execute(_KNOWN, known).first()
-    if row is not None:
-        return _answer(row), False
-    with database.begin() as db:
-        type_id = _type(db, found.pipeline_type_name)
-        values = found.model_dump(include=set(found.model_fields) & _DECLARED) | known
-        metadata = found.pipeline_metadata
-        values["metadata"] = None if metadata is None else json.dumps(metadata)
-        row = db.execute(_PUT, {**values, "type_id": type_id}).one()
-        _extend(db, row.id, found.model_fields_set, found)
-    return _answer(row), row.is_new
 
 
 _DECLARED = {
@@ -100,8 +106,8 @@ def _type(db: Connection, name: str) -> int:
     return db.scalars(query).one()  # another one's, if that was faster
 
 
-def change(db: Connection, asked: PipelineChange) -> dict[str, Any]:
-    """Change what was sent of a pipeline.
+def change(db: Connection, asked: PipelineChange) -> Change:
+    """Change what was sent of a pipeline: how it was before, and after.
 
     NotFound with code `pipeline_unknown`, Conflict with code `pipeline_name_taken`.
     """
@@ -110,6 +116,7 @@ def change(db: Connection, asked: PipelineChange) -> dict[str, Any]:
     if row is None:
         raise no_pipeline(f'"{asked.name}"' if asked.id is None else asked.id)
     sent = asked.model_fields_set - {"id", "tables", "cadence", "cadence_grace_s", "owner"}
+    before = get(db, row.id)
     changes = {name: getattr(asked, name) for name in sent}
     if asked.id is None:
         changes.pop("name", None)
@@ -136,7 +143,7 @@ def change(db: Connection, asked: PipelineChange) -> dict[str, Any]:
             f'another pipeline is named "{asked.name}"', code="pipeline_name_taken"
         ) from None
     _extend(db, row.id, asked.model_fields_set, asked)
-    return get(db, row.id)
+    return before, get(db, row.id)
 
 
 def check_pairs(values: Any) -> None:
@@ -147,6 +154,12 @@ def check_pairs(values: Any) -> None:
             words = f"{names[0]} and {names[1]} go together: send both"
             missing = names[0] if values[names[0]] is None else names[1]
             raise InvalidInput(words, faults=[Fault(missing, "missing", words)])
+
+
+def find(db: Connection, name: str) -> dict[str, Any] | None:
+    """The pipeline of that name, if there is one."""
+    row = db.execute(_shown().where(pipeline.c.name == name)).mappings().first()
+    return None if row is None else _with_tables(db, [dict(row)])[0]
 
 
 def get(db: Connection, pipeline_id: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from api.store.paging import Page, fetch_page
 from api.store.pipeline_schema import pipeline_type
-from api.store.pipelines.pipelines import check_pairs
+from api.store.pipelines.pipelines import Change, check_pairs
 from quality.errors import Conflict, NotFound
 from quality.pipelines.reports import TypeChange, TypeReport
 
@@ -30,8 +30,11 @@ def report(db: Connection, found: TypeReport) -> tuple[int, bool]:
     return db.scalars(query).one(), False
 
 
-def change(db: Connection, asked: TypeChange) -> dict[str, Any]:
-    """Change what was sent of a type; NotFound, or Conflict where its new name is taken."""
+def change(db: Connection, asked: TypeChange) -> Change:
+    """Change what was sent of a type: before and after.
+
+    NotFound, or Conflict where its new name is taken.
+    """
     columns = pipeline_type.c
     where = columns.name == asked.name if asked.id is None else columns.id == asked.id
     row = db.execute(select(pipeline_type).where(where).with_for_update()).mappings().first()
@@ -52,7 +55,7 @@ def change(db: Connection, asked: TypeChange) -> dict[str, Any]:
         raise Conflict(
             f'another pipeline type is named "{asked.name}"', code="pipeline_type_name_taken"
         ) from None
-    return get(db, row["id"])
+    return dict(row), get(db, row["id"])
 
 
 def get(db: Connection, type_id: int) -> dict[str, Any]:
