@@ -164,7 +164,7 @@ def _open(
     scheduler.add("pipelines", settings.pipelines_interval_s, watching.look)
     triggers = MissingTriggers(database, metrics, checking.gate)
     scheduler.add("expectations", settings.expectations_interval_s, triggers.look)
-    actions = Actions(database, load(ActionSettings), settings)
+    actions = Actions(database, metrics, load(ActionSettings), settings)
     scheduler.add("task_runs", settings.retention_interval_s, actions.forget)
     scheduler.start()
     actions.start()
@@ -199,7 +199,7 @@ def _open(
         redrives,
         watching,
         retention,
-        actions.settings.actions_dir,
+        actions,
     )
     return create_app(services), close
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
 from flask import current_app
 
 from api.access import Access
+from api.actions import Actions
 from api.checking import Checking
 from api.dead_letters import Redrives
 from api.drafts import Drafts
@@ -38,7 +38,7 @@ class Services:
     redrives: Redrives
     watching: Watching
     retention: Retention
-    actions_dir: Path | None = None
+    actions: Actions
 
 
 def attach(app: Any, attached: Services) -> None:

@@ -18,6 +18,7 @@ from quality.tasks.plan import Step, variables_of
 from quality.tasks.record import TaskRecord
 from quality.tasks.registry import TaskClass, registered
 from quality.tasks.settings import TaskSettings
+from quality.tasks.stopping import obeying_sigterm
 
 _EXIT_CODES = {"succeeded": exits.PASS, "failed": exits.FAIL, "partial": exits.NOT_CHECKED}
 _CODES = """\b
@@ -25,7 +26,8 @@ Exit codes:
   0  all tasks succeeded, or the file is valid
   1  a task failed, and those after it were not run
   2  wrong usage, or the file is not valid: nothing was run
-  3  tasks failed that let the run go on (continue_on_error)"""
+  3  tasks failed that let the run go on (continue_on_error)
+  130  broken off by Ctrl-C or SIGTERM; the run is recorded"""
 
 _file = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 _set = click.option(
@@ -62,7 +64,9 @@ def run_file(file: Path, given: tuple[str, ...], output: str) -> int:
     settings = load(TaskSettings)
     plan = _plan(file, given, settings)
     progress = _Progress(len(plan.steps))
-    record = run(plan, settings, told=progress.tell)
+    with obeying_sigterm():
+        ended = run(plan, settings, told=progress.tell)
+    record = ended.record
     try:
         reporting.keep(record, settings)
         trouble = reporting.report(settings)
@@ -77,7 +81,7 @@ def run_file(file: Path, given: tuple[str, ...], output: str) -> int:
         columns = ("position", "name", "status", "attempts", "duration_ms", "error")
         rows = [task.model_dump(mode="json") for task in record.tasks]
         show([{**row, "duration_ms": round(row["duration_ms"])} for row in rows], columns, "table")
-    return _EXIT_CODES[record.status]
+    return exits.INTERRUPTED if ended.is_broken_off else _EXIT_CODES[record.status]
 
 
 @tasks.command("validate", epilog=_CODES)

@@ -1,7 +1,7 @@
 """Tasks: what a HOCON file lists is validated as a whole, then run one after the other.
 
 `registry.registered` knows the classes, `plan.read_plan` reads and validates a file, `running.run`
-runs it and answers the record of the run.
+runs it and answers how it ended, with the record of the run.
 """
 
 from quality.tasks.plan import Plan, read_plan

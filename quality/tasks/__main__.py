@@ -1,8 +1,8 @@
 """`python -m quality.tasks FILE --id RUN [--from POSITION]`: a run as a process of its own.
 
 For the service, which runs actions on verdicts by it; people have `stringx tasks run`. The record
-goes to standard output as JSON, faults to standard error, one a line. Exit codes: 0 all, 1 a task
-failed, 2 the file is refused, 3 tasks failed that let the run go on.
+goes to standard output as JSON, faults to standard error, one a line. It ends when its parent does,
+and at SIGTERM, in good order. With --validate nothing is run.
 """
 
 from __future__ import annotations
@@ -15,33 +15,58 @@ from pathlib import Path
 from quality.errors import InvalidInput, StringXError
 from quality.logs import configure
 from quality.settings import load
-from quality.tasks.plan import read_plan, variables_of
+from quality.tasks.plan import Plan, read_plan, variables_of
 from quality.tasks.registry import registered
-from quality.tasks.running import run
+from quality.tasks.running import Ended, run
 from quality.tasks.settings import TaskSettings
+from quality.tasks.stopping import end_with_parent, obeying_sigterm
 
-EXIT_CODES = {"succeeded": 0, "failed": 1, "partial": 3}
+SUCCEEDED = 0
+FAILED = 1
 REFUSED = 2
+"""The file is not valid: nothing was run."""
+PARTIAL = 3
+"""Tasks failed that let the run go on."""
+FAILED_FOR_GOOD = 4
+"""It failed, and another attempt would fail too."""
+BROKEN_OFF = 5
 
 
 def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m quality.tasks", description=__doc__)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--id", required=True)
+    parser.add_argument("--id")
     parser.add_argument("--from", dest="begin_at", type=int, default=0)
+    parser.add_argument("--validate", action="store_true")
     given = parser.parse_args(words)
+    end_with_parent()
     try:
         settings = load(TaskSettings)
         configure("stringx-tasks", level=settings.log_level)
-        tasks = registered(settings.tasks_dir)
-        plan = read_plan(given.file, tasks, variables_of(datetime.now(UTC)))
+        plan = _plan(given.file, settings)
     except StringXError as error:
         faults = error.faults if isinstance(error, InvalidInput) else []
         print("\n".join(map(str, faults)) or error, file=sys.stderr)
         return REFUSED
-    record = run(plan, settings, key=given.id, begin_at=given.begin_at)
-    print(record.model_dump_json())
-    return EXIT_CODES[record.status]
+    if given.validate:
+        return SUCCEEDED
+    with obeying_sigterm():
+        ended = run(plan, settings, key=given.id, begin_at=given.begin_at)
+    print(ended.record.model_dump_json())
+    return exit_code(ended)
+
+
+def exit_code(ended: Ended) -> int:
+    """What the process ends with."""
+    if ended.is_broken_off:
+        return BROKEN_OFF
+    if ended.is_final:
+        return FAILED_FOR_GOOD
+    return {"succeeded": SUCCEEDED, "partial": PARTIAL}.get(ended.record.status, FAILED)
+
+
+def _plan(file: Path, settings: TaskSettings) -> Plan:
+    return read_plan(file, registered(settings.tasks_dir), variables_of(datetime.now(UTC)))
 
 
 if __name__ == "__main__":

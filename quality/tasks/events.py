@@ -20,3 +20,20 @@ def next_state(state: str | None, status: str) -> tuple[str | None, Event | None
     if status == "pass":
         return status, "recovery" if state in _TROUBLE else None
     return state, None
+
+
+def example(event: Event) -> dict[str, str]:
+    """The variables of an action for a made-up verdict: to validate and to try task files."""
+    before = "fail" if event == "recovery" else "pass"
+    return {
+        "VERDICT_EVENT": event,
+        "VERDICT_STATUS": "pass" if event == "recovery" else event,
+        "VERDICT_BEFORE": before,
+        "VERDICT_CAUSE": "data",
+        "VERDICT_CONNECTION": "demo",
+        "VERDICT_TABLE": "example.table",
+        "VERDICT_TABLE_ID": "0",
+        "VERDICT_OWNER": "nobody",
+        "VERDICT_CHECK_ID": "an-example",
+        "VERDICT_AT": "2026-01-01T00:00:00+00:00",
+    }

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,6 +41,20 @@ class _TimeIsOver(BaseException):
     """Not an Exception, so that no task takes it for one of its own."""
 
 
+class _BrokenOff(TaskFailed):
+    """Somebody stopped the run while the task was at work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A run that has ended. `is_final` is whether it failed so that another run would fail too,
+    `is_broken_off` whether somebody stopped it (KeyboardInterrupt)."""
+
+    record: RunRecord
+    is_final: bool = False
+    is_broken_off: bool = False
+
+
 def run(
     plan: Plan,
     settings: TaskSettings,
@@ -47,8 +62,8 @@ def run(
     key: str | None = None,
     begin_at: int = 0,
     told: Told = lambda step, record: None,
-) -> RunRecord:
-    """Run a plan to its end, or to the first task that fails and may not.
+) -> Ended:
+    """Run a plan to its end, to the first task that fails and may not, or until it is broken off.
 
     `key` is the id of the run; a run that is repeated under its key lets receivers see that. Tasks
     before the position `begin_at` are skipped: an earlier attempt has done them.
@@ -57,17 +72,19 @@ def run(
     started, began = datetime.now(UTC), time.monotonic()
     secrets = _secrets(plan, settings)
     records: list[TaskRecord] = []
+    failure: TaskFailed | None = None
     stopped = False
     for step in plan.steps:
         if stopped or step.position < begin_at:
             records.append(_record(step, "skipped"))
             continue
         told(step, None)
-        record = _run(step, plan, settings, f"{key}.{step.position}", secrets)
-        records.append(record)
-        told(step, record)
-        stopped = record.status == "failed" and not step.options.continue_on_error
-    return RunRecord(
+        done, failure = _run(step, plan, settings, f"{key}.{step.position}", secrets)
+        records.append(done)
+        told(step, done)
+        is_broken_off = isinstance(failure, _BrokenOff)
+        stopped = is_broken_off or (failure is not None and not step.options.continue_on_error)
+    record = RunRecord(
         id=key,
         file=storable(plan.file.name),
         host=storable(socket.gethostname())[:255],
@@ -77,11 +94,14 @@ def run(
         duration_ms=(time.monotonic() - began) * 1000,
         tasks=tuple(records),
     )
+    if not stopped or failure is None:
+        return Ended(record)
+    return Ended(record, failure.is_final, isinstance(failure, _BrokenOff))
 
 
 def _run(
     step: Step, plan: Plan, settings: TaskSettings, key: str, secrets: tuple[str, ...]
-) -> TaskRecord:
+) -> tuple[TaskRecord, TaskFailed | None]:
     started, began = datetime.now(UTC), time.monotonic()
     options = step.options
     wait_s = settings.task_retry_wait_s if options.retry_wait is None else options.retry_wait
@@ -90,13 +110,16 @@ def _run(
     output = ""
     attempt = 0
     for attempt in range(1, options.retries + 2):
-        if attempt > 1:
-            time.sleep(wait_s)
-        context = Context(settings, plan.variables, key, time.monotonic() + limit_s)
-        failure = None
+        failure_before, failure = failure, None
         try:
+            if attempt > 1:
+                time.sleep(wait_s)
+            context = Context(settings, plan.variables, key, time.monotonic() + limit_s)
             with _limited(limit_s + _GRACE_S):
                 output = step.task().run(step.arguments, context)
+        except KeyboardInterrupt:
+            said_before = "" if failure_before is None else f" after: {failure_before}"
+            failure = _BrokenOff(f"it was broken off{said_before}")
         except _TimeIsOver:
             failure = TaskFailed(f"its time limit of {limit_s:g} s is over")
         except TaskFailed as error:
@@ -109,7 +132,7 @@ def _run(
         except Exception as error:  # a fault of the task's own ends it, not the run
             log.exception("task_raised", task=step.task.known_as())
             failure = TaskFailed(f"{type(error).__name__}: {error}")
-        if failure is None or failure.is_final:
+        if failure is None or failure.is_final or isinstance(failure, _BrokenOff):
             break
     limit = settings.task_output_bytes
     said = output if failure is None else failure.output
@@ -117,7 +140,7 @@ def _run(
     def shown(text: str) -> str:
         return ending(without(secrets, storable(text)), limit)
 
-    return _record(
+    record = _record(
         step,
         "succeeded" if failure is None else "failed",
         attempts=attempt,
@@ -126,6 +149,7 @@ def _run(
         error=None if failure is None else shown(str(failure)),
         output=shown(said or ""),
     )
+    return record, failure
 
 
 @contextmanager

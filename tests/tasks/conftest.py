@@ -112,3 +112,11 @@ def listener(monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
         monkeypatch.setenv("STRINGX_WEBHOOK_PRIVATE_HOSTS", found.host)
         monkeypatch.setenv("STRINGX_WEBHOOK_SECRET", "a-secret-of-sixteen-and-more")
         yield found
+
+
+def runs(process: int) -> bool:
+    """Whether there is a process of that id that has not ended."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False

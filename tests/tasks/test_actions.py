@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,20 +16,27 @@ import psycopg
 import pytest
 import requests
 
-from api.actions import Actions
+from api.action_process import ActionProcess
 from api.store.action_queue import Action
 from embedded.postgres import EmbeddedPostgres
 from quality.settings import ApiSettings
 from quality.tasks.events import next_state
 from quality.tasks.settings import ActionSettings
 from tests.conftest import LiveApi, start_api
-from tests.tasks.conftest import Listener, listening
+from tests.tasks.conftest import Listener, listening, runs
 
 SECRET = "a-secret-of-sixteen-and-more"
 TELL = """tasks = [
   {{ name: webhook, args: {{ url: "{url}" }} }}
   {{ name: shell_script, args: {{
       script: sh, script_args: [-c, "echo $1 >> told", sh, ${{VERDICT_EVENT}}] }} }}
+]"""
+
+QUIET = 'tasks = [{name: shell_script, args: {script: "true"}}]'
+STUCK = """tasks = [
+  {{ name: shell_script, args: {{ script: sh, script_args: [-c, "echo first >> {name}"] }} }}
+  {{ name: shell_script, args: {{ script: sh, script_args: [-c,
+      "echo $$ > {name}.pid; while [ -e {name}.stuck ]; do sleep 0.1; done; echo on"] }} }}
 ]"""
 
 
@@ -47,6 +57,21 @@ class Acting:
     def table(self) -> Monitored:
         self.listener.got.clear()
         return Monitored(self.live, self.postgres)
+
+    def counted(self, series: str, live: LiveApi | None = None) -> float:
+        """What /metrics says of one series."""
+        text = requests.get(f"{(live or self.live).url}/metrics", timeout=60).text
+        return next(float(line.split()[-1]) for line in text.splitlines() if series in line)
+
+    def alone(self, folder: Path, **settings: str) -> LiveApi:
+        """An API with the same folder of actions and a database of its own, which outlives it."""
+        admin, name = self.postgres.url("postgres", "postgres"), f"alone_{folder.name}"[:60]
+        with psycopg.connect(admin, autocommit=True) as connection:
+            known = connection.execute("select from pg_database where datname = %s", (name,))
+            if known.fetchone() is None:
+                connection.execute(f'create database "{name}" owner stringx')
+        own = {"STRINGX_DATABASE_URL": self.postgres.url(name), "STRINGX_ACTION_TIME_LIMIT_S": "60"}
+        return start_api({**self.environment, **own, **settings}, folder)
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +151,10 @@ class Monitored:
             time.sleep(0.1)
         pytest.fail(f"{found}\n{self.live.log_file.read_text()[-4000:]}")
 
+    def drop_column(self) -> None:
+        """From here on its rule cannot be judged."""
+        self._execute(f"alter table {self.name} drop column id")
+
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self._admin) as connection:
             connection.execute(statement)
@@ -202,8 +231,9 @@ def test_t10_attempts_come_to_an_end_and_no_verdict_waits_for_them(acting: Actin
         """tasks = [{name: shell_script, args: {script: sh, script_args: [-c,
             "touch begun; while [ -e begun ]; do sleep 0.1; done; exit 1"]}}]""",
     )
-    acting.write("wrong.conf", "tasks = [{name: nothing_of_that_name}]")
+    acting.write("wrong.conf", QUIET)
     table.name_actions(on_fail="stuck.conf", on_recovery="wrong.conf")
+    acting.write("wrong.conf", "tasks = [{name: nothing_of_that_name}]")
     table.check("null")
     table.actions("running")
     table.check("1")  # is stored at once, while the action goes on
@@ -225,7 +255,7 @@ def test_t10_attempts_come_to_an_end_and_no_verdict_waits_for_them(acting: Actin
 def test_t10_a_table_that_flaps_is_capped_and_only_the_newest_state_is_told(
     acting: Acting, then: tuple[str, ...], states: tuple[str, ...]
 ) -> None:
-    acting.write("quiet.conf", 'tasks = [{name: shell_script, args: {script: "true"}}]')
+    acting.write("quiet.conf", QUIET)
     table = acting.table()
     table.name_actions(on_fail="quiet.conf", on_recovery="quiet.conf")
     for values in ("null", "1"):
@@ -284,15 +314,19 @@ def test_t10_two_services_on_one_store_act_once(acting: Acting, tmp_path: Path) 
     assert sorted(told) == sorted(table.name for table in tables)
 
 
-def test_t10_an_action_that_takes_too_long_is_ended(tmp_path: Path) -> None:
-    (tmp_path / "long.conf").write_text(
-        "tasks = [{name: shell_script, args: {script: sleep, script_args: [600]}}]"
-    )
-    settings = ActionSettings(actions_dir=tmp_path, action_time_limit_s=0.2)
+def test_t10_an_action_that_takes_too_long_is_ended_with_its_scripts(tmp_path: Path) -> None:
+    """And what it had done until then is recorded."""
+    (tmp_path / "x.stuck").touch()
+    (tmp_path / "long.conf").write_text(STUCK.format(name="x"))
+    settings = ActionSettings(actions_dir=tmp_path, action_time_limit_s=3)
     api_settings = ApiSettings(database_url="postgresql://nobody@127.0.0.1:9/none")
-    action = Action(1, 1, "fail", "long.conf", {}, attempt=1, begin_at=0)
-    code, record, said = Actions(None, settings, api_settings)._child(action)
-    assert (code, record, said) == (None, None, "the time limit of 0.2 s is over")
+    process = ActionProcess(settings, api_settings, threading.Event())
+    attempt = process.run(Action(1, 1, "fail", "long.conf", {}, attempt=1, begin_at=0))
+    assert (attempt.said, attempt.is_final) == ("the time limit of 3 s is over", False)
+    assert attempt.record is not None
+    assert [task.status for task in attempt.record.tasks] == ["succeeded", "failed"]
+    assert attempt.record.tasks[1].error == "it was broken off"
+    assert not runs(int((tmp_path / "x.pid").read_text()))
 
 
 def test_t10_the_process_has_no_secret_of_the_service(acting: Acting) -> None:
@@ -345,6 +379,199 @@ def test_t10_only_files_of_the_operator_can_be_named(
     assert error["path"] == "on_fail"
     assert code is None or error["code"] == code
     assert set(table.call("GET", f"/tables/{table.id}/actions").json().values()) == {None}
+
+
+def test_t10_a_file_that_could_not_run_is_refused_when_it_is_named(acting: Acting) -> None:
+    """With all that is wrong with it; the verdict's variables are known there."""
+    wrong = acting.write(
+        "faulty.conf",
+        "tasks = [{name: nothing_of_that_name}\n"
+        "{name: notify, args: {text: ${VERDICT_TABLE}, colour: red}}]",
+    )
+    table = acting.table()
+    answer = table.name_actions(on_fail=wrong, on_warn="nowhere.conf")
+    assert answer.status_code == 422
+    found = [(one["path"], one["code"], one["message"]) for one in answer.json()["errors"]]
+    assert [(path, code) for path, code, _ in found] == [
+        ("on_fail", "action_invalid"),
+        ("on_fail", "action_invalid"),
+        ("on_fail", "action_invalid"),
+        ("on_warn", "no_such_action"),
+    ]
+    assert "faulty.conf:1:11: tasks[0].name: there is no task" in found[0][2]
+    assert "faulty.conf:2:" in found[1][2]
+
+
+@pytest.mark.parametrize(
+    ("then", "said"),
+    [
+        (None, "away.conf:1:1: No such file or directory"),
+        ("tasks = [{name: ", "away.conf:1:"),
+        ("tasks = [${NOWHERE}]", "away.conf:1:10: could not resolve substitution: ${NOWHERE}"),
+        (
+            'tasks = [{name: webhook, args: {url: "https://elsewhere.example/x?key=hidden-key"}}]',
+            "elsewhere.example:443 is not among STRINGX_WEBHOOK_HOSTS",
+        ),
+        ("tasks = [{name: shell_script, args: {script: no-such-program}}]", "no-such-program: No"),
+    ],
+    ids=["no file", "no HOCON", "no variable", "no allowed host", "no program"],
+)
+def test_t10_what_cannot_succeed_is_given_up_at_once_and_shown(
+    acting: Acting, then: str | None, said: str
+) -> None:
+    """A task file that disappears, or is another one by the time that it runs."""
+    table = acting.table()
+    table.name_actions(on_fail=acting.write("away.conf", QUIET))
+    before = acting.counted('stringx_actions_ended_total{state="failed"}')
+    if then is None:
+        (acting.folder / "away.conf").unlink()
+    else:
+        acting.write("away.conf", then)
+    check = table.check("null")
+    [action] = table.actions("failed")
+    assert (action["attempts"], action["check_id"]) == (1, check)
+    assert said in action["error"]
+    assert action["finished_at"] is not None
+    run = table.call("GET", f"/task-runs/{action['run_id']}")
+    assert run.status_code == (200 if "elsewhere" in said or "program" in said else 404)
+    assert "hidden-key" not in run.text + json.dumps(action)
+    assert acting.counted('stringx_actions_ended_total{state="failed"}') == before + 1
+    assert table.call("GET", f"/checks/{check}").json()["status"] == "fail"
+
+
+def test_t10_without_its_folder_an_action_waits_and_the_others_go_on(acting: Acting) -> None:
+    table = acting.table()
+    table.name_actions(on_fail="tell.conf")
+    away = acting.folder.rename(acting.folder.with_name("away"))
+    try:
+        table.check("null")
+        deadline = time.monotonic() + 60
+        while not (held := table.actions("waiting")[0])["error"] and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        away.rename(acting.folder)
+    assert "STRINGX_ACTIONS_DIR" in held["error"]
+    assert "No such file or directory" in held["error"]
+    [action] = table.actions("succeeded")
+    assert action["attempts"] > 1
+
+
+def test_t10_a_service_that_is_stopped_in_the_middle_of_an_action_goes_on_with_it(
+    acting: Acting, tmp_path: Path
+) -> None:
+    """After a restart, from the task that was broken off; meanwhile the API says so."""
+    stuck = acting.folder / "halt.stuck"
+    stuck.touch()
+    acting.write("halt.conf", STUCK.format(name="halt"))
+    live = acting.alone(tmp_path)
+    table = Monitored(live, acting.postgres)
+    table.name_actions(on_fail="halt.conf")
+    table.check("null")
+    script = read_number(acting.folder / "halt.pid")
+    assert live.stop() == 0
+    assert not runs(script)
+    live = acting.alone(tmp_path, STRINGX_ACTION_WORKERS="1", STRINGX_ACTION_POLL_S="600")
+    table.live = live
+    [action] = table.actions("waiting")
+    assert (action["attempts"], action["started_at"] is None) == (0, False)
+    assert action["error"] == "the service was stopped while it ran; it is run again"
+    run = table.call("GET", f"/task-runs/{action['run_id']}").json()
+    assert [(one["status"], one["error"]) for one in run["tasks"]] == [
+        ("succeeded", None),
+        ("failed", "it was broken off"),
+    ]
+    assert live.stop() == 0
+    stuck.unlink()
+    table.live = live = acting.alone(tmp_path)
+    [action] = table.actions("succeeded")
+    assert (action["attempts"], action["error"]) == (1, None)
+    run = table.call("GET", f"/task-runs/{action['run_id']}").json()
+    assert [task["status"] for task in run["tasks"]] == ["succeeded", "succeeded"]
+    assert run["tasks"][1]["output"] == "on\n"
+    assert (acting.folder / "halt").read_text() == "first\n"
+    assert live.stop() == 0
+
+
+def test_t10_a_service_that_dies_again_and_again_gives_the_action_up(
+    acting: Acting, tmp_path: Path
+) -> None:
+    """What it had started ends with it, so that it does not run beside the next attempt."""
+    (acting.folder / "die.stuck").touch()
+    acting.write("die.conf", STUCK.format(name="die"))
+    live = acting.alone(tmp_path)
+    table = Monitored(live, acting.postgres)
+    table.name_actions(on_fail="die.conf")
+    table.check("null")
+    script = read_number(acting.folder / "die.pid")
+    for process in (live.process.pid, parent(parent(script))):  # who answers is a child
+        os.kill(process, signal.SIGKILL)
+    live.process.wait(30)
+    deadline = time.monotonic() + 30
+    while runs(script) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not runs(script)
+    with psycopg.connect(live.environment["STRINGX_DATABASE_URL"]) as connection:
+        connection.execute(  # it was the third time, and the lease is over
+            "update action_run set attempts = 3, lease_until = now() - interval '1 second' "
+            "where table_id = %s",
+            (table.id,),
+        )
+    table.live = live = acting.alone(tmp_path)
+    [action] = table.actions("failed")
+    assert action["error"] == "the service ended while it ran, at the last of 3 attempts"
+    assert acting.counted('stringx_actions_ended_total{state="failed"}', live) == 1
+    assert live.stop() == 0
+
+
+def test_t10_actions_are_counted(acting: Acting) -> None:
+    names = (
+        'stringx_actions_queued_total{event="fail"}',
+        'stringx_action_attempts_total{outcome="failed"}',
+        'stringx_action_attempts_total{outcome="succeeded"}',
+        'stringx_actions_ended_total{state="succeeded"}',
+        "stringx_action_duration_seconds_count",
+    )
+    before = [acting.counted(name) for name in names]
+    table = acting.table()
+    acting.listener.answers = [(503, {})]
+    table.name_actions(on_fail="tell.conf")
+    table.check("null")
+    table.actions("succeeded")
+    after = [acting.counted(name) for name in names]
+    assert [new - old for new, old in zip(after, before, strict=True)] == [1, 1, 1, 1, 2]
+    assert acting.counted('stringx_actions_open{state="waiting"}') == 0
+    assert acting.counted("stringx_action_oldest_seconds") == 0
+
+
+def test_t10_warn_and_error_are_events_of_their_own(acting: Acting) -> None:
+    table = acting.table()
+    rules = [{"type": "not_null", "column": "id", "name": "id_known", "severity": "warn"}]
+    table.call("PUT", f"/tables/{table.id}/rules", json={"rules": rules}).raise_for_status()
+    table.name_actions(on_warn="tell.conf", on_error="tell.conf")
+    table.check("null")
+    table.actions("succeeded")
+    table.drop_column()
+    broken = table.call("POST", "/checks", json={"table": table.name}).json()
+    assert broken["status"] == "error", broken
+    warned, failed = table.actions("succeeded", "succeeded")
+    assert (warned["event"], failed["event"]) == ("warn", "error")
+    assert failed["check_id"] == broken["id"]
+    assert [json.loads(body)["event"] for _, _, body in acting.listener.got] == ["warn", "error"]
+
+
+def parent(process: int) -> int:
+    """The id of the process that started it."""
+    return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
+
+
+def read_number(file: Path) -> int:
+    """The number that a script writes into a file once it runs."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if file.exists() and (text := file.read_text().strip()):
+            return int(text)
+        time.sleep(0.05)
+    pytest.fail(f"{file} was never written")
 
 
 @pytest.mark.parametrize(
