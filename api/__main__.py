@@ -53,8 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings, kafka = load(ApiSettings), load(KafkaSettings)
         configure("stringx-api", level=settings.log_level)
-        if settings.api_token is not None and len(settings.api_token.get_secret_value()) < 16:
-            raise ConfigurationError("STRINGX_API_TOKEN has fewer than 16 characters")
+        _require_good_tokens(settings)
         database = open_database(settings)
         _migrate_patiently(database)
         if command == "migrate":
@@ -72,6 +71,18 @@ def main(arguments: list[str] | None = None) -> int:
 def _migrate_patiently(database: Database) -> None:
     """Migrate, waiting for a database that is still starting."""
     deadline = time.monotonic() + _START_PATIENCE_S
+def _require_good_tokens(settings: ApiSettings) -> None:
+    """Refuse tokens of the settings that are short, or the same for two callers."""
+    for name in ("api_token", "worker_token"):
+        given = getattr(settings, name)
+        if given is not None and len(given.get_secret_value()) < 16:
+            raise ConfigurationError(f"STRINGX_{name.upper()} has fewer than 16 characters")
+    if settings.worker_token is not None and settings.worker_token == settings.api_token:
+        raise ConfigurationError(
+            "STRINGX_WORKER_TOKEN is that of STRINGX_API_TOKEN: the worker needs one of its own"
+        )
+
+
     pause = 0.5
     while True:
         try:
@@ -149,7 +160,7 @@ def _open(
             return dead_letters.counts(db)
 
     metrics.registry.register(StoreCollector(verdicts, pending, letters))
-    known = Access(database, settings)
+    known = Access(database, settings, metrics)
     gate = AtTheGate(database, settings.gate_waits)
     relay = Relay(database, settings, kafka, checking.requeue_overdue)
     reader = DeadLetterReader(database, settings, kafka)

@@ -12,6 +12,8 @@ from typing import Any
 from flask import g, has_request_context
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.failed_logins import FailedLogins
+from api.metrics import Metrics
 from api.problems import Forbidden, Unauthenticated
 from api.store import access as tokens
 from api.store.database import Database
@@ -41,6 +43,7 @@ class Caller:
 
 
 OPERATOR = Caller("operator", ("admin",))
+WORKER = Caller("worker", ("results", "read"))
 ANONYMOUS = Caller("anonymous", ("admin",))
 
 
@@ -76,11 +79,16 @@ class Access:
     longer at most. When it was used is written down by a thread, once a minute.
     """
 
-    def __init__(self, database: Database, settings: ApiSettings) -> None:
+    def __init__(self, database: Database, settings: ApiSettings, metrics: Metrics) -> None:
         self._database = database
         self._settings = settings
-        given = settings.api_token
-        self._operator = None if given is None else given.get_secret_value().encode()
+        self._failures = FailedLogins(settings.failed_logins_per_minute, metrics)
+        # Those that are set, and not stored.
+        self._set = [
+            (given.get_secret_value().encode(), who)
+            for given, who in ((settings.api_token, OPERATOR), (settings.worker_token, WORKER))
+            if given is not None
+        ]
         self._known: dict[str, tuple[float, dict[str, Any]]] = {}
         self._used: dict[str, datetime] = {}
         self._lock = threading.Lock()
@@ -90,7 +98,7 @@ class Access:
     @property
     def is_open(self) -> bool:
         """Whether callers without a token are let in: on this machine alone, and if none is set."""
-        return self._operator is None and self._settings.is_loopback
+        return self._settings.api_token is None and self._settings.is_loopback
 
     def start(self) -> None:
         self._thread.start()
@@ -99,19 +107,38 @@ class Access:
         self._stopping.set()
         self._thread.join(timeout=10)
 
-    def caller(self, authorization: str) -> Caller:
+    def caller(self, authorization: str, address: str) -> Caller:
         """Who sent this Authorization header; Unauthenticated, in the same words for every cause.
 
-        Where callers need no token, only one of ours counts, so that its scopes can be tried there.
+        RateLimited for an address from which too many failed. Where callers need no token, only one
+        of ours counts, so that its scopes can be tried there.
         """
         scheme, _, given = authorization.partition(" ")
         given = given.strip()
-        if self.is_open and not given.startswith(PREFIX):
+        if self.is_open and not given.startswith(PREFIX) and self._set_one(given) is None:
             return ANONYMOUS
-        if scheme.lower() != "bearer":
+        if not authorization:  # nothing was tried
             raise _unauthenticated()
-        if self._operator is not None and hmac.compare_digest(given.encode(), self._operator):
-            return OPERATOR
+        self._failures.admit(address, given)
+        try:
+            if scheme.lower() != "bearer":
+                raise _unauthenticated()
+            found = self._set_one(given) or self._stored_one(given)
+        except Unauthenticated:
+            self._failures.failed(address, given)
+            raise
+        self._failures.succeeded(address, given)
+        return found
+
+    def _set_one(self, given: str) -> Caller | None:
+        """Whose token of the settings this is, if it is one."""
+        for token, who in self._set:
+            if hmac.compare_digest(given.encode(), token):
+                return who
+        return None
+
+    def _stored_one(self, given: str) -> Caller:
+        """The holder of this token; Unauthenticated where nobody holds it, or not any more."""
         token = Token.parse(given)
         stored = None if token is None else self._stored(token.id)
         if token is None or stored is None or not token.has(stored["secret_hash"]):

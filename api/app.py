@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import problems
 from api.access import forbidden
@@ -27,6 +28,7 @@ log = get_logger(__name__)
 _OPEN = ("/health/", "/docs/", "/openapi.json")
 _DEFAULT_SCOPE = "read"  # of the metrics, and the way to the documentation
 _WORKER = "results"
+_PROGRAM = "pipelines"  # what programs report as they run has a rate of its own
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 _PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
@@ -40,6 +42,9 @@ def create_app(services: Services) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.json = _Json(app)
+    if services.settings.proxies:
+        hops = {"x_for": services.settings.proxies, "x_proto": 0, "x_host": 0, "x_port": 0}
+        app.wsgi_app = ProxyFix(app.wsgi_app, **hops)  # type: ignore[method-assign]
     attach(app, services)
     for group in GROUPS:
         app.register_blueprint(group.blueprint)
@@ -65,7 +70,9 @@ class _Json(DefaultJSONProvider):
 
 def _guard(app: Flask, services: Services) -> None:
     """Who may come in, and do what: the operation's scope has to be among those of the caller."""
-    buckets = Buckets(services.settings.rate_per_minute, services.settings.rate_burst)
+    settings = services.settings
+    people = Buckets(settings.rate_per_minute, settings.rate_burst)
+    programs = Buckets(settings.pipelines_rate_per_minute, settings.pipelines_rate_burst)
 
     @app.before_request
     def authenticate() -> None:
@@ -77,20 +84,24 @@ def _guard(app: Flask, services: Services) -> None:
             )
         if request.path.startswith(_OPEN):
             return
-        g.caller = caller = access.caller(request.headers.get("Authorization", ""))
+        authorization = request.headers.get("Authorization", "")
+        g.caller = caller = access.caller(authorization, request.remote_addr or "")
+        needed = None
+        if request.endpoint is not None:
+            needed = getattr(app.view_functions[request.endpoint], "scope", _DEFAULT_SCOPE)
         if not caller.may(_WORKER):  # whose pace is that of its checks
+            is_program = needed == _PROGRAM
+            buckets = programs if is_program else people
             g.rate = buckets.take(caller.token_id or caller.name)
             if not g.rate.is_granted:
+                setting = "PIPELINES_RATE_PER_MINUTE" if is_program else "RATE_PER_MINUTE"
                 raise problems.RateLimited(
-                    f"more than {services.settings.rate_per_minute} requests a minute with one "
-                    "token (STRINGX_RATE_PER_MINUTE)",
+                    f"more than {buckets.per_minute} requests a minute with one token "
+                    f"(STRINGX_{setting})",
                     retry_after_s=g.rate.retry_after_s,
                 )
-        if request.endpoint is not None:
-            view = app.view_functions[request.endpoint]
-            needed = getattr(view, "scope", _DEFAULT_SCOPE)
-            if not caller.may(needed):
-                raise forbidden(needed)
+        if needed is not None and not caller.may(needed):
+            raise forbidden(needed)
 
 
 def _observe(app: Flask, services: Services) -> None:

@@ -1,6 +1,7 @@
 """How fast a caller may ask: a bucket of requests for each token, which fills again steadily.
 
-The buckets are those of one process: with several replicas a token has as many.
+The buckets are those of one process: with several replicas a token has as many. The same buckets
+count failed logins by address.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import threading
 import time
 from dataclasses import dataclass
 from math import ceil
+
+_KEPT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Buckets:
     """Token buckets (RFC 2697's idea): `burst` requests at once, `per_minute` in the long run."""
 
     def __init__(self, per_minute: int, burst: int) -> None:
+        self.per_minute = per_minute
         self._per_second = per_minute / 60
         self._burst = burst
         self._left: dict[str, tuple[float, float]] = {}
@@ -46,12 +50,30 @@ class Buckets:
         if self._per_second == 0:
             return Rate(True, self._burst, self._burst, 0.0, 0.0)
         with self._lock:
-            left, at = self._left.get(key, (float(self._burst), now))
-            left = min(self._burst, left + (now - at) * self._per_second)
+            left = self._filled(key, now)
             is_granted = left >= 1
             if is_granted:
                 left -= 1
-            self._left[key] = (left, now)
+            self._left.pop(key, None)
+            self._left[key] = (left, now)  # the last one, as the first are those used longest ago
+            if len(self._left) > _KEPT:
+                del self._left[next(iter(self._left))]
+        return self._rate(left, is_granted=is_granted)
+
+    def look(self, key: str, now: float | None = None) -> Rate:
+        """What taking one would answer; nothing is taken."""
+        now = time.monotonic() if now is None else now
+        with self._lock:
+            left = self._filled(key, now)
+        return self._rate(left, is_granted=left >= 1)
+
+    def _filled(self, key: str, now: float) -> float:
+        left, at = self._left.get(key, (float(self._burst), now))
+        return min(self._burst, left + (now - at) * self._per_second)
+
+    def _rate(self, left: float, *, is_granted: bool) -> Rate:
+        if self._per_second == 0:
+            return Rate(True, self._burst, self._burst, 0.0, 0.0)
         return Rate(
             is_granted,
             self._burst,

@@ -75,6 +75,15 @@ class Metrics:
         judged = Counts(
             (result.is_shadow, result.status, result.dimension, result.severity)
             for result in outcome.results
+        self.failed_logins = Counter(
+            "stringx_failed_logins",
+            "Tokens that are none of ours: refused, or limited before they were looked at",
+            ("answer",),
+            registry=self.registry,
+        )
+        for answer in ("refused", "limited"):
+            self.failed_logins.labels(answer)
+
         )
         for (is_shadow, *labels), count in judged.items():
             counter = self.shadow_results if is_shadow else self.rule_results

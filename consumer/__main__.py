@@ -27,13 +27,15 @@ def main(arguments: list[str] | None = None) -> int:
         prog="python -m consumer",
         description="Takes check requests from Kafka, runs them and stores the results at the API.",
         epilog="Settings: STRINGX_KAFKA_BOOTSTRAP_SERVERS (required), STRINGX_API_URL, "
-        "STRINGX_API_TOKEN, STRINGX_CONSUMER_HOST, STRINGX_CONSUMER_PORT, DBT_PROJECT_DIR and "
+        "STRINGX_WORKER_TOKEN, STRINGX_CONSUMER_HOST, STRINGX_CONSUMER_PORT, DBT_PROJECT_DIR and "
         "DBT_PROFILES_DIR; the README has them all. Send a request: python -m consumer.send --help",
     )
     parser.add_argument("--version", action="version", version=__version__)
     parser.parse_args(arguments)
     try:
         settings, kafka, client = load(ConsumerSettings), load(KafkaSettings), load(ClientSettings)
+        if settings.worker_token is not None:
+            client = client.model_copy(update={"api_token": settings.worker_token})
         engine_settings = load(EngineSettings)
         configure("stringx-consumer", level=settings.log_level)
         if not kafka.bootstrap_servers:

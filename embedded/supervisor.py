@@ -3,6 +3,7 @@
 import fcntl
 import http.client
 import os
+import secrets
 import signal
 import sys
 import time
@@ -84,7 +85,7 @@ class Supervisor:
                 f"the {name}",
                 [sys.executable, "-m", name],
                 self.logs / f"{name}.log",
-                environment=self.variables,
+                environment=self._variables_of(name),
                 folder=PROJECT,
             )
             self._children.append(child)
@@ -201,6 +202,8 @@ class Supervisor:
         variables = {
             "STRINGX_DATA_DIR": str(self.data_dir),
             "STRINGX_API_URL": self.api_url,
+            "STRINGX_WORKER_TOKEN": self.variables.get("STRINGX_WORKER_TOKEN")
+            or secrets.token_urlsafe(32),
             "PYTHONUNBUFFERED": "1",
         }
         if self.postgres is not None:
@@ -219,6 +222,11 @@ class Supervisor:
                 "STRINGX_KAFKA_ASSIGNMENT": "manual",
             }
         return variables
+
+    def _variables_of(self, process: str) -> dict[str, str]:
+        """What a child is told: the worker has a token of its own, and not the operator's."""
+        hidden = {"STRINGX_API_TOKEN"} if process == "consumer" else set()
+        return {name: value for name, value in self.variables.items() if name not in hidden}
 
     def _migrate(self) -> None:
         started = time.monotonic()

@@ -122,6 +122,16 @@ class ApiSettings(ProcessSettings):
     )
     token_use_interval_s: Seconds = 60.0
     token_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+    worker_token: SecretStr | None = Field(
+        default=None, description="of the workers: it allows what they do, and reading"
+    )
+    failed_logins_per_minute: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=30, description="wrong tokens from one address; 0: as many as it likes"
+    )
+    proxies: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=0,
+        description="how many proxies of ours stand before the API and add to X-Forwarded-For",
+    )
         default=90, description="for how long a token is good that names no time of its own"
     )
     rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
@@ -135,6 +145,10 @@ class ApiSettings(ProcessSettings):
     sync_checks: Annotated[int, Field(ge=1, le=128)] = 8
     sync_wait_s: Seconds = 5.0
     lease_s: Seconds = 180.0
+    pipelines_rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        default=120_000, description="of those that need the scope pipelines, apart from the others"
+    )
+    pipelines_rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 6000
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     outbox_limit: Annotated[int, Field(ge=1)] = 10_000
     outbox_poll_s: Seconds = 1.0
@@ -197,6 +211,9 @@ class ConsumerSettings(ProcessSettings):
     retry_max_s: Seconds = 30.0
     breaker_in_a_row: Annotated[int, Field(ge=1)] = Field(
         default=20, description="more dead letters in a row hold their partition back"
+    worker_token: SecretStr | None = Field(
+        default=None, description="what the worker sends; STRINGX_API_TOKEN if it is not set"
+    )
     )
     breaker_share: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.5, description="so does a greater share of the last messages"

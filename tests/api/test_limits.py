@@ -21,6 +21,8 @@ def slow(live_api: LiveApi, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "STRINGX_API_TOKEN": TOKEN,
         "STRINGX_RATE_PER_MINUTE": "1",
         "STRINGX_RATE_BURST": "5",
+        "STRINGX_PIPELINES_RATE_PER_MINUTE": "1",
+        "STRINGX_PIPELINES_RATE_BURST": "7",
     }
     del environment["STRINGX_API_PORT"]
     live = start_api(environment, tmp_path_factory.mktemp("slow"))
@@ -43,6 +45,21 @@ def test_a_token_that_asks_too_fast_is_told_when_to_come_back(slow: LiveApi) -> 
     assert refused.headers["RateLimit-Remaining"] == "0"
     assert int(refused.headers["RateLimit-Reset"]) > 200
     assert ask(slow, other, "GET", "/api/v1/tables").ok
+
+
+def test_what_programs_report_of_pipelines_has_a_rate_of_its_own(slow: LiveApi) -> None:
+    token = create(slow, "pipelines", "read")["token"]
+    body = {"name": "of a busy scheduler", "pipeline_type_name": "busy"}
+    for left in range(6, -1, -1):
+        answer = ask(slow, token, "POST", "/pipeline", json=body)
+        assert answer.ok
+        assert answer.headers["RateLimit-Limit"] == "7"
+        assert answer.headers["RateLimit-Remaining"] == str(left)
+    refused = ask(slow, token, "POST", "/pipeline", json=body)
+    assert refused.status_code == 429
+    assert "STRINGX_PIPELINES_RATE_PER_MINUTE" in refused.json()["detail"]
+    read = ask(slow, token, "GET", "/api/v1/tables")
+    assert (read.status_code, read.headers["RateLimit-Remaining"]) == (200, "4")
 
 
 def test_workers_and_the_operator_have_no_rate(slow: LiveApi) -> None:

@@ -55,7 +55,8 @@ def test_secrets_have_no_default_and_are_in_the_example(compose: dict[str, Any])
     text = (DEPLOY / "compose.yaml").read_text()
     required = set(re.findall(r"\$\{(\w+):\?", text))
     assert required == {
-        *("STRINGX_API_TOKEN", "STRINGX_DATABASE_PASSWORD", "GRAFANA_ADMIN_PASSWORD"),
+        *("STRINGX_API_TOKEN", "STRINGX_WORKER_TOKEN"),
+        *("STRINGX_DATABASE_PASSWORD", "GRAFANA_ADMIN_PASSWORD"),
     }
     example = (DEPLOY / ".env.example").read_text()
     assert set(re.findall(r"^(\w+)=$", example, re.MULTILINE)) == required
@@ -71,6 +72,17 @@ def test_each_service_waits_for_what_it_needs(services: dict[str, dict[str, Any]
     def conditions(name: str) -> dict[str, str]:
         needs = services[name].get("depends_on", {})
         return {other: need["condition"] for other, need in needs.items()}
+def test_the_operators_token_is_the_apis_alone(compose: dict[str, Any]) -> None:
+    holders = [name for name, one in compose["services"].items() if "STRINGX_API_TOKEN" in str(one)]
+    assert holders == ["api"]
+    assert "STRINGX_WORKER_TOKEN" in compose["services"]["consumer"]["environment"]
+    [secret] = compose["services"]["prometheus"]["secrets"]
+    assert compose["secrets"][secret] == {"environment": "STRINGX_WORKER_TOKEN"}
+    scraped = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text())
+    files = [one["authorization"]["credentials_file"] for one in scraped["scrape_configs"][:1]]
+    assert files == [f"/run/secrets/{secret}"]
+
+
 
     assert conditions("migrate") == {"postgres": "service_healthy"}
     assert conditions("api")["migrate"] == "service_completed_successfully"

@@ -32,6 +32,8 @@ def fuzzed(
             "STRINGX_API_TOKEN": ADMIN,
             "STRINGX_CUSTOM_SQL": "true",
             "STRINGX_RATE_PER_MINUTE": "0",
+            "STRINGX_PIPELINES_RATE_PER_MINUTE": "0",
+            "STRINGX_FAILED_LOGINS_PER_MINUTE": "0",
             "STRINGX_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
         }
         live = start_api(environment, tmp_path_factory.mktemp("fuzzed"))
