@@ -27,6 +27,7 @@ from quality.tasks.settings import ActionSettings
 _PACKAGES = Path(__file__).resolve().parent.parent
 _NOT_PASSED_ON = (
     "STRINGX_DATABASE_URL",
+    "STRINGX_WORKER_TOKEN",
     "STRINGX_KAFKA_",
     "STRINGX_TARGET_",
     "DBT_",

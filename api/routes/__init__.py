@@ -1,6 +1,7 @@
 """The routes: each takes its input apart, calls one thing, and puts the answer together."""
 
 from api.routes import (
+    actions,
     audit,
     catalogue,
     checks,
@@ -26,6 +27,7 @@ GROUPS = [
     tables.operations,
     rules.operations,
     versions.operations,
+    actions.operations,
     tasks.operations,
     drafts.operations,
     catalogue.operations,

@@ -143,12 +143,29 @@ def _variables(row: Any, seen: dict[str, Any], before: str | None, event: str) -
     }
 
 
-def page(db: Connection, table_id: int, *, limit: int, cursor: str | None) -> Page:
-    """Actions of a table, newest first."""
-    get_table(db, table_id)
+def page(
+    db: Connection,
+    *,
+    limit: int,
+    cursor: str | None,
+    table_id: int | None = None,
+    table: str | None = None,
+    connection: str | None = None,
+    state: str | None = None,
+) -> Page:
+    """Actions of a table or of all, newest first."""
     hidden = ("variables", "lease_until", "begin_at")
     columns = [column for column in action_run.c if column.name not in hidden]
-    query = select(*columns).where(action_run.c.table_id == table_id)
+    named = [monitored_table.c.connection, monitored_table.c.name.label("table")]
+    query = select(*columns, *named).join(monitored_table)
+    for column, value in (
+        (action_run.c.table_id, table_id),
+        (monitored_table.c.name, table),
+        (monitored_table.c.connection, connection),
+        (action_run.c.state, state),
+    ):
+        if value is not None:
+            query = query.where(column == value)
     return fetch_page(db, query, [action_run.c.id], limit=limit, cursor=cursor, descending=True)
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry, generate_latest
 
+from api.action_counts import ActionCollector, ActionCounts
 from api.metrics import Metrics as ApiMetrics
 from api.metrics import StoreCollector
 from consumer.metrics import Metrics as ConsumerMetrics
@@ -50,6 +51,9 @@ def expositions() -> dict[str, str]:
         "scores": {"validity": 1.0},
     }
     api.registry.register(StoreCollector(lambda: [verdict], lambda: 0, lambda: {"open": 1}))
+    ActionCounts(api.registry)
+    actions = {"waiting": 0, "running": 0, "oldest_s": 0.0}
+    api.registry.register(ActionCollector(lambda: actions))
     consumer = ConsumerMetrics()
     consumer.dead_letters.labels("x")
     consumer.lag.labels("t", "0")

@@ -61,7 +61,8 @@ class Acting:
     def counted(self, series: str, live: LiveApi | None = None) -> float:
         """What /metrics says of one series."""
         text = requests.get(f"{(live or self.live).url}/metrics", timeout=60).text
-        return next(float(line.split()[-1]) for line in text.splitlines() if series in line)
+        found = [line.split()[-1] for line in text.splitlines() if line.startswith(series)]
+        return float(found[0])
 
     def alone(self, folder: Path, **settings: str) -> LiveApi:
         """An API with the same folder of actions and a database of its own, which outlives it."""
@@ -434,6 +435,11 @@ def test_t10_what_cannot_succeed_is_given_up_at_once_and_shown(
     assert action["finished_at"] is not None
     run = table.call("GET", f"/task-runs/{action['run_id']}")
     assert run.status_code == (200 if "elsewhere" in said or "program" in said else 404)
+    asked = {"state": "failed", "table": table.name, "connection": "demo"}
+    assert table.call("GET", "/action-runs", params=asked).json()["items"] == [action]
+    assert (action["table"], action["connection"]) == (table.name, "demo")
+    asked["state"] = "succeeded"
+    assert table.call("GET", "/action-runs", params=asked).json()["items"] == []
     assert "hidden-key" not in run.text + json.dumps(action)
     assert acting.counted('stringx_actions_ended_total{state="failed"}') == before + 1
     assert table.call("GET", f"/checks/{check}").json()["status"] == "fail"
