@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from api import audit
 from api.drafts import busy
 from api.judging import complete
 from api.metrics import Metrics
+from api.rests import Rest, Rests
 from api.store import checks, claims, leases, outbox, outcomes, results
 from api.store.checks import Request
 from api.store.database import Database
@@ -24,11 +26,11 @@ from api.store.gate import Gate
 from api.store.leases import Claim, Lease
 from api.store.outcomes import Finished, Stored
 from api.store.rule_sets import RuleSets
-from quality.checks import CheckOutcome, failed_outcome
+from quality.checks import CheckOutcome, completed, failed_outcome
 from quality.engine import Engine, EngineBusy
+from quality.engine.cancellation import Cancellation
 from quality.errors import StringXError, Unavailable
 from quality.logs import bind_correlation, get_logger
-from quality.predicates import Predicate
 from quality.rules import RuleSet
 from quality.settings import ApiSettings, KafkaSettings
 
@@ -60,6 +62,8 @@ class Checking:
     rule_sets: RuleSets
     slots: threading.BoundedSemaphore
     """Synchronous checks at a time: fewer than threads, so that health and claims get through."""
+    rests: Rests | None = None
+    """Who goes on with what a deadline left; None: nobody in this process."""
 
     @property
     def gate(self) -> Gate:
@@ -70,7 +74,8 @@ class Checking:
     def perform(self, request: Request) -> Answered:
         """Run a check now and answer it finished; one that was run before is not run again.
 
-        A check that another worker has in hand is answered as it stands (state `running`).
+        A check that another worker has in hand is answered as it stands (state `running`), and so
+        is one whose deadline left rules: it has a verdict, and goes on after the answer.
         """
         bind_correlation(request.id)
         if not self.slots.acquire(timeout=self.settings.sync_wait_s):
@@ -87,12 +92,21 @@ class Checking:
                 return Answered(self.show(request.id), is_replayed=True)
             with self.database.connect() as db:  # the commit of the outcome covers it
                 _record(db, request, "sync", is_awaited=False)
-            outcome = self._run(claim.rule_set, claim.scope, limit_s, deadline_s)
+            if claim.is_begun:  # its deadline was yesterday's
+                deadline_s = None
+            rule_set, scope = claim.rule_set, claim.scope
+            outcome = self._run(
+                rule_set,
+                lambda: self.engine.run(
+                    rule_set, scope, time_limit_s=limit_s, deadline_s=deadline_s
+                ),
+            )
             if outcome.error_code == EngineBusy.code:  # it never got its turn: no verdict
                 with self.database.begin() as db:
                     leases.release(db, [(request.id, claim.fence)])
                 raise busy()
-            finished = Finished(request.id, claim.fence, outcome)
+            is_partial = bool(outcome.late)
+            finished = Finished(request.id, claim.fence, outcome, is_partial=is_partial)
             with self.database.connect() as db:
                 [finished] = complete(db, [finished])
                 [stored] = outcomes.store(db, [finished], self.gate)
@@ -101,9 +115,37 @@ class Checking:
                 shown = results.check(db, request.id)
                 self._wake_relay(db)
             self._count([stored], [finished])
+            if is_partial and stored.result == "stored":
+                self._go_on(Rest(request, claim.fence, rule_set, scope, outcome))
             return Answered(shown)
         finally:
             self.slots.release()
+
+    def finish(self, rest: Rest, cancellation: Cancellation, is_ended: Callable[[], bool]) -> None:
+        """Judge and store the rest of a check; once `is_ended`, give it back instead."""
+        rule_set, scope, first = rest.rule_set, rest.scope, rest.first
+
+        def judged() -> CheckOutcome:
+            if first is None:
+                return self.engine.run(rule_set, scope, cancellation=cancellation)
+            return self.engine.complete(rule_set, scope, first, cancellation=cancellation)
+
+        outcome = self._run(rule_set, judged, first)
+        if is_ended():
+            self._give_back(rest)
+        else:
+            self.store([Finished(rest.request.id, rest.fence, outcome)])
+
+    def left_over(self) -> Rest | None:
+        """A check with the verdict of its deadline that nobody has in hand, taken."""
+        with self.database.connect() as db:
+            request = checks.left_over(db)
+        if request is None:
+            return None
+        [claim] = self.claim([request], WORKER, "http", self.settings.lease_s)
+        if claim.outcome != "claimed" or claim.rule_set is None:
+            return None
+        return Rest(request, claim.fence, claim.rule_set, claim.scope)
 
     def trigger(self, request: Request) -> Answered:
         """Store a request and its message to Kafka in one transaction; answers it as `received`."""
@@ -174,6 +216,18 @@ class Checking:
             log.warning("checks_requeued", count=len(lost))
         return len(lost)
 
+    def _go_on(self, rest: Rest) -> None:
+        """Have the rest of a check judged here or, where there is no room, by whoever has some."""
+        if self.rests is None or not self.rests.take(rest):
+            self._give_back(rest)
+
+    def _give_back(self, rest: Rest) -> None:
+        request = rest.request
+        with self.database.begin() as db:
+            is_ours = leases.release(db, [(request.id, rest.fence)])
+            if is_ours and self.kafka.bootstrap_servers:
+                self.enqueue(db, request.message, request.traceparent)
+
     def enqueue(self, db: Any, document: dict[str, Any], traceparent: str | None) -> None:
         headers = {"content-type": "application/json"}
         if traceparent is not None:
@@ -192,6 +246,13 @@ class Checking:
             if stored.result != "stored":
                 continue
             outcome = one.outcome
+            if one.is_partial:
+                self.metrics.partial_verdicts.labels(stored.source).inc()
+                late = len(outcome.late)
+                log.info(
+                    "check_partial", correlation_id=stored.id, status=outcome.status, late=late
+                )
+                continue
             self.metrics.count_outcome(outcome, stored.source)
             log.info(
                 "check_finished",
@@ -205,19 +266,19 @@ class Checking:
     def _run(
         self,
         rule_set: RuleSet,
-        scope: tuple[Predicate, ...],
-        limit_s: float,
-        deadline_s: float | None,
+        judged: Callable[[], CheckOutcome],
+        first: CheckOutcome | None = None,
     ) -> CheckOutcome:
         started_at = datetime.now(UTC)
         try:
-            return self.engine.run(rule_set, scope, time_limit_s=limit_s, deadline_s=deadline_s)
+            return judged()
         except StringXError as error:
             code, message = error.code, str(error)
         except Exception:  # a claimed check must end: its lease would only hide the fault
             log.exception("engine_failed")
             code, message = "engine", "the engine failed; the service's log has the details"
-        return failed_outcome(rule_set.hash, code, message, started_at, datetime.now(UTC))
+        failed = failed_outcome(rule_set.hash, code, message, started_at, datetime.now(UTC))
+        return failed if first is None else completed(first, failed)
 
 
 def _record(db: Connection, request: Request, mode: str, *, is_awaited: bool = True) -> None:

@@ -22,12 +22,16 @@ LONGEST_LOOK_S = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which decision: on a table, on those of its rows that `scope` names, or on one check."""
+    """Which decision: on a table, on those of its rows that `scope` names, or on one check.
+
+    `whole`: one that was made at the deadline of its check is not waited for, but the one after.
+    """
 
     connection: str
     table: str
     scope: tuple[Predicate, ...] = ()
     check_id: str | None = None
+    whole: bool = False
 
 
 class AtTheGate:
@@ -46,8 +50,8 @@ class AtTheGate:
     def decision(self, asked: Asked, wait_s: float = 0.0) -> dict[str, Any]:
         """What stands now or, while nothing does, what is decided within `wait_s` seconds.
 
-        With a check's id that is over when the check is finished, whatever was decided. Unavailable
-        (`gate_busy`) where too many wait already.
+        With a check's id that is over when the check has a verdict, whatever was decided.
+        Unavailable (`gate_busy`) where too many wait already.
         """
         found, is_settled = self._look(asked)
         if is_settled or wait_s <= 0:
@@ -81,6 +85,7 @@ class AtTheGate:
         elif row["decision"] is None:
             missing = ["no decision was made on these rows" if key else "the table has no decision"]
         is_settled = row["expires_at"] is not None and row["expires_at"] > row["now"]
+        is_settled = is_settled and not (asked.whole and row["is_partial"])
         return _shown(asked, row, row["reasons"] or missing), is_settled
 
     def _of_check(self, asked: Asked) -> tuple[dict[str, Any], bool]:
@@ -92,11 +97,11 @@ class AtTheGate:
                 words = f"the check is of {row['connection']}/{row['table_name']}"
                 fault = Fault("check_id", "check_of_another_table", words)
                 raise InvalidInput(words, code=fault.code, faults=[fault])
-            if row["state"] != "finished":
+            if row["state"] != "finished" and not row["is_partial"]:
                 reasons = [f"the check is not finished: it is {row['state']}"]
                 return _shown(asked, {**row, "decided_at": None}, reasons), False
             reasons = gate.reasons_of_check(db, row["id"], row["verdict"], row["error_code"])
-        return _shown(asked, row, reasons), True
+        return _shown(asked, row, reasons), not (asked.whole and row["is_partial"])
 
 
 def _shown(asked: Asked, row: dict[str, Any], reasons: Sequence[str]) -> dict[str, Any]:
@@ -111,6 +116,7 @@ def _shown(asked: Asked, row: dict[str, Any], reasons: Sequence[str]) -> dict[st
         "scope": row.get("scope") or [],
         "scope_hash": row.get("scope_hash") or None,
         "check_id": row.get("check_id") or asked.check_id,
+        "is_partial": bool(row.get("is_partial")),
     }
 
 

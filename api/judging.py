@@ -43,7 +43,11 @@ class _Waiting:
 
 
 def complete(db: Connection, finished: list[Finished]) -> list[Finished]:
-    """The same runs with every result judged, and with the measurements that are to be kept."""
+    """The same runs with every result judged, and with the measurements that are to be kept.
+
+    Those of a check that goes on are kept with the whole of it, where it is judged again: so that
+    it is never compared with itself.
+    """
     ids = [one.id for one in finished if any(_waits(result) for result in one.outcome.results)]
     if not ids:
         return finished
@@ -81,7 +85,7 @@ def complete(db: Connection, finished: list[Finished]) -> list[Finished]:
             )
         )
     return [
-        replace(one, outcome=outcome, measurements=tuple(own))
+        replace(one, outcome=outcome, measurements=() if one.is_partial else tuple(own))
         for one, outcome, own in zip(finished, outcomes, kept, strict=True)
     ]
 

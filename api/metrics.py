@@ -48,6 +48,13 @@ class Metrics:
             ("status", "source"),
             registry=self.registry,
         )
+        self.partial_verdicts = Counter(
+            "stringx_partial_verdicts",
+            "Verdicts that were stored at the deadline of a check; it is counted as a check once "
+            "the rest is judged",
+            ("source",),
+            registry=self.registry,
+        )
         self.check_seconds = Histogram(
             "stringx_check_duration_seconds",
             "Time that the engine took for a check",
@@ -68,13 +75,6 @@ class Metrics:
             registry=self.registry,
         )
 
-    def count_outcome(self, outcome: CheckOutcome, source: str) -> None:
-        """Count one stored outcome."""
-        self.checks.labels(outcome.status, source).inc()
-        self.check_seconds.labels(source).observe(outcome.duration_ms / 1000)
-        judged = Counts(
-            (result.is_shadow, result.status, result.dimension, result.severity)
-            for result in outcome.results
         self.failed_logins = Counter(
             "stringx_failed_logins",
             "Tokens that are none of ours: refused, or limited before they were looked at",
@@ -84,6 +84,13 @@ class Metrics:
         for answer in ("refused", "limited"):
             self.failed_logins.labels(answer)
 
+    def count_outcome(self, outcome: CheckOutcome, source: str) -> None:
+        """Count one stored outcome."""
+        self.checks.labels(outcome.status, source).inc()
+        self.check_seconds.labels(source).observe(outcome.duration_ms / 1000)
+        judged = Counts(
+            (result.is_shadow, result.status, result.dimension, result.severity)
+            for result in outcome.results
         )
         for (is_shadow, *labels), count in judged.items():
             counter = self.shadow_results if is_shadow else self.rule_results

@@ -173,7 +173,13 @@ class CheckSummary(BaseModel):
     table: str
     table_id: int | None
     state: CheckState
-    status: CheckStatus | None
+    status: CheckStatus | None = Field(description="null: there is no verdict yet")
+    is_partial: bool = Field(
+        description="the verdict is that of the deadline; the rules it left are still being judged"
+    )
+    partial_at: AwareDatetime | None = Field(
+        description="when the verdict of the deadline was stored; null: there was none"
+    )
     source: str
     request: dict[str, Any]
     received_at: AwareDatetime

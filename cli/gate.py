@@ -41,6 +41,9 @@ _WAIT_S = 20.0
     help="Wait so long for a decision that holds, or for the check of --check-id: 30s, 10m.",
 )
 @click.option(
+    "--whole", is_flag=True, help="Wait for all rules, where the check's deadline left some."
+)
+@click.option(
     "--max-age",
     type=Duration(),
     help="An older decision counts as unknown: 15m, 2h, 1d. None holds longer than it says.",
@@ -55,6 +58,7 @@ def gate(
     check_id: str | None,
     scope: tuple[str, ...],
     wait: float | None,
+    whole: bool,
     max_age: float | None,
     fail_on_warn: bool,
     output: str,
@@ -70,6 +74,8 @@ def gate(
       stringx gate flights.flights --check-id $ID --wait 5m
     """
     params: dict[str, Any] = {"connection": connection}
+    if whole:
+        params["whole"] = "true"
     if check_id is not None:
         params["check_id"] = check_id
     if scope:
@@ -99,7 +105,9 @@ def _asked(service: Service, table: str, params: dict[str, Any], wait_s: float) 
             if left <= error.retry_after_s:
                 raise
             again_s = error.retry_after_s
-        if found.get("decision", "unknown") != "unknown" or found.get("decided_at") or left <= 0:
+        is_partial = "whole" in params and found.get("is_partial", False)
+        is_decided = found.get("decision", "unknown") != "unknown" or found.get("decided_at")
+        if (is_decided and not is_partial) or left <= 0:
             return found
         time.sleep(again_s)
 

@@ -177,6 +177,11 @@ class RuleResult(BaseModel):
         """Whether time or budget did not suffice for it; other skipped rules had no history yet."""
         return is_left_out(self.status, self.message)
 
+    @property
+    def is_late(self) -> bool:
+        """Whether the deadline of its check came before it: it is judged afterwards."""
+        return self.status == "skipped" and (self.message or "").startswith(OUT_OF_TIME)
+
 
 class CheckOutcome(BaseModel):
     """One finished run. `error` says why nothing could be judged; then the status is `error`.
@@ -198,6 +203,11 @@ class CheckOutcome(BaseModel):
     def counted(self) -> tuple[RuleResult, ...]:
         """The results that make the verdict: those of rules that are no shadows."""
         return tuple(result for result in self.results if not result.is_shadow)
+
+    @property
+    def late(self) -> tuple[int, ...]:
+        """The places of the results that the deadline left, shadow rules among them."""
+        return tuple(place for place, result in enumerate(self.results) if result.is_late)
 
     @property
     def status(self) -> CheckStatus:
@@ -258,4 +268,26 @@ def failed_outcome(
         duration_ms=max(0.0, (now - started_at).total_seconds() * 1000),
         error_code=code,
         error=message[:4096],
+    )
+
+
+def completed(first: CheckOutcome, rest: CheckOutcome) -> CheckOutcome:
+    """The whole of a check: `first` with the results of `rest` for those that were late.
+
+    Where the rest could not be judged at all, each of them is an `error` that says why.
+    """
+    results = list(first.results)
+    why = f"{rest.error_code}: {rest.error}"[:4096]
+    for number, place in enumerate(first.late):
+        if rest.error_code is None:
+            results[place] = rest.results[number]
+        else:
+            told = {"status": "error", "message": why}
+            results[place] = results[place].model_copy(update=told)
+    return first.model_copy(
+        update={
+            "finished_at": rest.finished_at,
+            "duration_ms": first.duration_ms + rest.duration_ms,
+            "results": tuple(results),
+        }
     )

@@ -144,6 +144,14 @@ class ApiSettings(ProcessSettings):
     sync_time_limit_s: Seconds = 30.0
     sync_checks: Annotated[int, Field(ge=1, le=128)] = 8
     sync_wait_s: Seconds = 5.0
+    rest_checks: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=2,
+        description="checks at a time that were answered at their deadline and go on after it",
+    )
+    rest_poll_s: Seconds = Field(
+        default=5.0,
+        description="how often, without Kafka, it is looked for such checks that nobody has",
+    )
     lease_s: Seconds = 180.0
     pipelines_rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
         default=120_000, description="of those that need the scope pipelines, apart from the others"

@@ -83,7 +83,11 @@ class ResultQuery(PageQuery):
     scope="trigger",
 )
 def create_check(body: CheckBody) -> Answer:
-    """Check a table: now (sync), or by Kafka (async). The same id again gives the stored answer."""
+    """Check a table: now (sync), or by Kafka (async). The same id again gives the stored answer.
+
+    202 where there is no verdict yet. One with `is_partial` is that of the deadline; the whole is
+    at the same place later.
+    """
     asked = CheckRequest.model_validate(
         body.model_dump(exclude={"mode"}, exclude_unset=True, mode="python")
     )
@@ -95,7 +99,7 @@ def create_check(body: CheckBody) -> Answer:
     headers = {"Location": f"/api/v1/checks/{wanted.id}"}
     if found.is_replayed:
         headers[REPLAYED] = "true"
-    return Answer(found.check, 200 if found.check["state"] == "finished" else 202, headers)
+    return Answer(found.check, 200 if found.check["status"] is not None else 202, headers)
 
 
 @add("GET", "/checks/<check_id>", answers={200: views.CheckView})

@@ -37,6 +37,10 @@ class GateQuery(Query):
     check_id: RequestId | None = Field(
         default=None, description="the decision on this check, whatever was decided later"
     )
+    whole: bool = Field(
+        default=False,
+        description="wait for the decision on all rules, not for that of the check's deadline",
+    )
     scope: Annotated[str, Field(min_length=2, max_length=16_384)] | None = Field(
         default=None,
         description="the decision on these rows: the scope of their check, as JSON, as it was sent",
@@ -61,6 +65,9 @@ class GateView(BaseModel):
     decision: Decision = Field(description="`unknown` where none was made, or it has expired")
     verdict: CheckStatus | None
     reasons: list[str]
+    is_partial: bool = Field(
+        description="made at the deadline of its check, of the rules that there was time for"
+    )
     check_id: str | None
     scope: list[dict[str, Any]] = Field(description="with relative times resolved")
     scope_hash: str | None
@@ -89,7 +96,7 @@ def get_gate(table: str, query: GateQuery) -> Answer:
     if scope and query.check_id is not None:
         words = "check_id names the rows already; send it or scope"
         raise InvalidInput(words, faults=[Fault("scope", "not_with_check_id", words)])
-    asked = Asked(query.connection, name, scope, query.check_id)
+    asked = Asked(query.connection, name, scope, query.check_id, query.whole)
     found = services().gate.decision(asked, query.wait)
     return Answer(heard(services().database, services().gate, found) if query.upstream else found)
 

@@ -48,6 +48,10 @@ class OutcomeItem(Body):
     id: RequestId
     fence: Fence
     outcome: CheckOutcome
+    is_partial: bool = Field(
+        default=False,
+        description="it is what was known at the deadline: the claim stays, and the whole follows",
+    )
 
 
 class OutcomeBody(Body):
@@ -96,7 +100,10 @@ def renew_claims(body: ClaimReferences) -> Answer:
 @add("POST", "/outcomes", body=OutcomeBody, answers={200: views.StoredList}, scope="results")
 def post_outcomes(body: OutcomeBody) -> Answer:
     """Store the outcomes of a batch; one that was stored before is not stored again."""
-    finished = [Finished(item.id, item.fence, item.outcome) for item in body.outcomes]
+    finished = [
+        Finished(item.id, item.fence, item.outcome, is_partial=item.is_partial)
+        for item in body.outcomes
+    ]
     stored = services().checking.store(finished)
     return Answer({"outcomes": [{"id": one.id, "result": one.result} for one in stored]})
 
@@ -114,7 +121,8 @@ def release_claims(body: ClaimReferences) -> Answer:
 def _described(claim: Claim, request: Request, lease_s: float) -> dict[str, Any]:
     described: dict[str, Any] = {"id": claim.id, "outcome": claim.outcome}
     if claim.rule_set is not None:
-        limit = request.body.deadline_ms
+        # Whoever waited for the deadline was answered then.
+        limit = None if claim.is_begun else request.body.deadline_ms
         described |= {
             "fence": claim.fence,
             "lease_s": lease_s,

@@ -15,6 +15,15 @@ from quality.documents import strictly
 from quality.errors import Conflict, StringXError
 from quality.predicates import Predicate, resolve
 
+_LEFT_OVER = text(
+    """
+    select id, request, traceparent from check_run
+    where state <> 'finished' and partial_at is not null
+        and (state = 'received' or lease_until < now())
+    order by queued_at limit 1
+    """
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -93,6 +102,14 @@ def overdue(db: Connection, *, requeue_after_s: float, limit: int = 500) -> list
         {"requeue_after_s": requeue_after_s, "limit": limit},
     )
     return [row.request for row in rows]
+
+
+def left_over(db: Connection) -> Request | None:
+    """The oldest request with the verdict of its deadline that nobody has in hand any more."""
+    row = db.execute(_LEFT_OVER).first()
+    if row is None:
+        return None
+    return Request(row.id, strictly(CheckRequest, row.request), row.traceparent)
 
 
 def predicates_of(stored: list[dict[str, Any]]) -> tuple[Predicate, ...]:

@@ -29,7 +29,7 @@ VALUE = """
         'verdict', d.verdict, 'reasons', d.reasons, 'scope', coalesce(d.scope, '[]'),
         'scope_hash', nullif(d.scope_hash, ''), 'rule_set_hash', d.rule_set_hash,
         'rules_version', d.rules_version, 'check_id', d.check_id, 'decided_at', d.decided_at,
-        'expires_at', d.expires_at, 'traceparent', d.traceparent)
+        'expires_at', d.expires_at, 'traceparent', d.traceparent, 'is_partial', d.is_partial)
 """
 HEADERS = """
     jsonb_strip_nulls(
@@ -37,7 +37,7 @@ HEADERS = """
 """
 _COLUMNS = """
     table_id, scope_hash, decision, basis, verdict, reasons, scope, check_id, rule_set_hash,
-    rules_version, traceparent, decided_at, expires_at
+    rules_version, traceparent, decided_at, expires_at, is_partial
 """
 _ANNOUNCE = f"""
     ), announced as (
@@ -60,7 +60,8 @@ _MAKE = """
         on conflict (table_id, scope_hash) do update set decision = excluded.decision,
             basis = excluded.basis, verdict = excluded.verdict, reasons = excluded.reasons,
             scope = null, check_id = excluded.check_id, rule_set_hash = null, rules_version = null,
-            traceparent = null, decided_at = excluded.decided_at, expires_at = excluded.expires_at
+            traceparent = null, decided_at = excluded.decided_at, expires_at = excluded.expires_at,
+            is_partial = false
         returning *
     {announced})
     select decision from made
@@ -86,8 +87,9 @@ _STANDING = text(
 _OF_CHECK = text(
     """
     select c.id, c.connection, c.table_name, c.state, c.status as verdict, c.decision,
-        c.decision_expires_at as expires_at, c.finished_at as decided_at, c.scope, c.scope_hash,
-        c.rule_set_hash, c.rules_version, c.traceparent, c.error_code, now() as now,
+        c.decision_expires_at as expires_at, coalesce(c.finished_at, c.partial_at) as decided_at,
+        c.scope, c.scope_hash, c.rule_set_hash, c.rules_version, c.traceparent, c.error_code,
+        c.state <> 'finished' and c.partial_at is not null as is_partial, now() as now,
         request ? 'select' as is_selected
     from check_run c where c.id = :check_id
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     DateTime,
     ForeignKey,
@@ -39,6 +40,7 @@ gate_decision = Table(
     Column("traceparent", Text),
     Column("decided_at", DateTime(timezone=True), nullable=False),
     Column("expires_at", DateTime(timezone=True), nullable=False),
+    Column("is_partial", Boolean, nullable=False, server_default=text("false")),
     Index("gate_decision_expired_idx", "expires_at", postgresql_where=text("scope_hash <> ''")),
     # Each verdict writes its row anew; with room on the page the index need not grow for it.
     postgresql_with={"fillfactor": "60"},

@@ -45,9 +45,10 @@ class Claim:
     """The answer to one request of a batch.
 
     `claimed` comes with fencing token, rules and the scope, its relative times those of when the
-    request was taken; `done` with the stored status; `busy` with when to
-    ask again; `rejected` with why. `given_up` is what was stored for a request that took its
-    workers down each time.
+    request was taken; `done` with the stored status; `busy` with when to ask again; `rejected` with
+    why. `is_begun`: it has the verdict of its deadline, and only the whole of it is asked for,
+    however long that takes. `given_up` is what was stored for a request that took its workers down
+    each time.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Claim:
     retry_after_s: float | None = None
     error: StringXError | None = None
     given_up: CheckOutcome | None = None
+    is_begun: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ _CHECK_COLUMNS = (
     check_run.c.scope,
     check_run.c.error_code,
     check_run.c.error,
+    check_run.c.partial_at,
 )
 
 _RESULT_COLUMNS = (
@@ -189,4 +190,5 @@ def _narrowed(
 def _shown(row: Any) -> dict[str, Any]:
     """With the scope as it was resolved; one without relative times is as it was asked."""
     scope = row["scope"] if row["scope"] is not None else row["request"].get("scope", [])
-    return {**row, "scope": scope}
+    is_partial = row["partial_at"] is not None and row["state"] != "finished"
+    return {**row, "scope": scope, "is_partial": is_partial}

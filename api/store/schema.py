@@ -160,8 +160,16 @@ check_run = Table(
     Column("scope_hash", Text, comment="of the scope as it was asked for; null: it has none"),
     Column("decision", Text, comment="of the gate, made with the verdict"),
     _moment("decision_expires_at"),
+    _moment(
+        "partial_at",
+        comment="when the verdict was stored that the deadline cut short; null: it was not",
+    ),
     CheckConstraint("state in ('received', 'running', 'finished')", name="state"),
-    CheckConstraint("(state = 'finished') = (status is not null)", name="status_when_finished"),
+    CheckConstraint(
+        "(state = 'finished') = (status is not null)"
+        " or (state <> 'finished' and partial_at is not null)",
+        name="status_when_finished",
+    ),
     Index(None, "received_at", "id"),
     Index(None, "table_id", "received_at", "id"),
     Index("check_run_unfinished_idx", "queued_at", postgresql_where=text("state <> 'finished'")),

@@ -7,7 +7,7 @@ the same ids cannot deadlock.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,7 +71,7 @@ _TAKE = text(
         scope_hash = i.scope_hash
     from jsonb_to_recordset(cast(:items as jsonb)) as i (id text, scope jsonb, scope_hash text,
         rules_version integer, rule_set_hash text, rules_hash text, where_hash text)
-    where c.id = i.id returning c.id, c.fence, c.scope
+    where c.id = i.id returning c.id, c.fence, c.scope, c.partial_at is not null as is_begun
     """
 )
 
@@ -127,7 +127,8 @@ def take(
         items = json.dumps([_named(wanted[check_id]) for check_id in free])
         given = {"items": items, "worker": lease.worker, "lease_s": lease.seconds}
         for row in db.execute(_TAKE, given):
-            taken[row.id] = _claimed(wanted[row.id], row.fence, row.scope)
+            claimed = _claimed(wanted[row.id], row.fence, row.scope)
+            taken[row.id] = replace(claimed, is_begun=row.is_begun)
     if poison:
         taken |= _give_up(db, poison, wanted, lease.gate)
     return taken

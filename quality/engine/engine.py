@@ -59,6 +59,20 @@ class Engine(Protocol):
         and touches nothing.
         """
 
+    def complete(
+        self,
+        rule_set: RuleSet,
+        scope: Sequence[Predicate],
+        first: CheckOutcome,
+        time_limit_s: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> CheckOutcome:
+        """The whole of a check of these rules and rows that its deadline has cut short.
+
+        What was late in `first` is judged now, on a snapshot of its own; the rest stays as it is.
+        `time_limit_s` begins anew, a budget of time does not. Never raises, as `run`.
+        """
+
     def estimate(self, rule_set: RuleSet, scope: Sequence[Predicate] = ()) -> Estimate:
         """What judging the set would cost, by the target's planner; no rows are read.
 

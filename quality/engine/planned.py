@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from quality.checks import CheckOutcome, RuleResult, failed_outcome
+from quality.checks import CheckOutcome, RuleResult, completed, failed_outcome
 from quality.custom_rules import faults_of_custom_sql
-from quality.engine.cancellation import Cancellation
+from quality.engine.cancellation import Cancellation, CheckCancelled
 from quality.engine.dbt.answers import finding_of, lost_connection, plain_message
 from quality.engine.dbt.dbt import Dbt
 from quality.engine.documentation import write_documentation
@@ -34,14 +34,13 @@ from quality.engine.target.profile import profile
 from quality.engine.target.scope import refuse_unfit, refuse_unknown_columns
 from quality.engine.target.session import Relation
 from quality.engine.target.snapshot import (
-    CheckTimeout,
     NotLocked,
     SnapshotLost,
     lost,
     open_snapshot,
 )
 from quality.engine.target.validation import faults_of_names
-from quality.errors import EngineError, Fault, InvalidInput, NotFound, StringXError
+from quality.errors import EngineError, Fault, InvalidInput, NotFound, StringXError, Unavailable
 from quality.names import TableName
 from quality.predicates import Predicate
 from quality.profiles import TableProfile
@@ -103,10 +102,48 @@ class PlannedEngine:
         deadline_s: float | None = None,
     ) -> CheckOutcome:
         """See `Engine.run`."""
+        return self._checked(rule_set, tuple(scope), time_limit_s, cancellation, deadline_s)
+
+    def complete(
+        self,
+        rule_set: RuleSet,
+        scope: Sequence[Predicate],
+        first: CheckOutcome,
+        time_limit_s: float | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> CheckOutcome:
+        """See `Engine.complete`."""
+        if not first.late:
+            return first
+        spent_s = first.duration_ms / 1000
+        rest = self._checked(
+            rule_set,
+            tuple(scope),
+            time_limit_s,
+            cancellation,
+            spent_s=spent_s,
+            places=first.late,
+        )
+        return completed(first, rest)
+
+    def _checked(
+        self,
+        rule_set: RuleSet,
+        scope: tuple[Predicate, ...],
+        time_limit_s: float | None,
+        cancellation: Cancellation | None,
+        deadline_s: float | None = None,
+        *,
+        spent_s: float = 0.0,
+        places: Sequence[int] | None = None,
+    ) -> CheckOutcome:
+        """The outcome of the rules at these places, or of all; `spent_s` of a budget is gone."""
         started_at, started = datetime.now(UTC), time.monotonic()
         limit = self._settings.check_time_limit_s if time_limit_s is None else time_limit_s
         budget = self._settings.budget(rule_set.connection)
-        end = first_end(started, limit, deadline_s, budget.seconds)
+        budget_s = None if budget.seconds is None else max(0.0, budget.seconds - spent_s)
+        end = first_end(started, limit, deadline_s, budget_s)
+        wanted = range(len(rule_set.rules)) if places is None else places
         results: list[RuleResult] = []
         if rule_set.rules:
             cancellation = cancellation or Cancellation()
@@ -115,11 +152,15 @@ class PlannedEngine:
                 if self._closed:
                     raise EngineError("the engine is closed")
                 self._refuse_custom_sql(rule_set)
-                results = self._judge(rule_set, tuple(scope), end, cancellation, budget)
+                results = self._judge(rule_set, scope, end, cancellation, budget, wanted)
             except StringXError as error:
-                words = self._dbt.redact(plain_message(str(error)))
-                now = datetime.now(UTC)
-                return failed_outcome(rule_set.hash, error.code, words, started_at, now)
+                if _is_late(error, end):
+                    late = [rule_set.rules[place] for place in wanted]
+                    results = [result_of(rule, NOT_IN_TIME, "", self._dbt.redact) for rule in late]
+                else:
+                    words = self._dbt.redact(plain_message(str(error)))
+                    now = datetime.now(UTC)
+                    return failed_outcome(rule_set.hash, error.code, words, started_at, now)
             finally:
                 self._running.discard(cancellation)
         return CheckOutcome(
@@ -206,6 +247,7 @@ class PlannedEngine:
         end: End,
         cancellation: Cancellation,
         budget: Budget,
+        places: Sequence[int],
     ) -> list[RuleResult]:
         deadline = end.at
         # The target first: an unknown one, or one that is away, says more than dbt does.
@@ -214,17 +256,16 @@ class PlannedEngine:
         tests = entry.plan.narrowed(scope_conditions(scope))
         rules = rule_set.rules
         findings, completing = self._findings(
-            rules, entry, tests, pool, scope, end, cancellation, budget
+            rules, entry, tests, pool, scope, end, cancellation, budget, frozenset(places)
         )
         try:
-            of_dbt = self._findings_of_dbt(rule_set, tests, scope, deadline, findings.keys())
+            left = [place for place in places if place not in findings]
+            of_dbt = self._findings_of_dbt(rule_set, tests, scope, deadline, left)
             findings |= {place: completing.of_dbt(place, one) for place, one in of_dbt.items()}
         except EngineError:
             if not end.is_soft or time.monotonic() < deadline:
                 raise
-            findings = {place: findings.get(place, NOT_IN_TIME) for place in range(len(rules))}
-        if end.is_deadline and all(finding.cause == LATE for finding in findings.values()):
-            raise CheckTimeout("the check took longer than it may")
+            findings = {place: findings.get(place, NOT_IN_TIME) for place in places}
         if end.is_soft and not end.is_deadline:
             words = f"its {budget.seconds:g} s were over before this rule was judged"
             late = Finding("error", cause=OVER, message=words)
@@ -233,8 +274,8 @@ class PlannedEngine:
                 for place, finding in findings.items()
             }
         return [
-            result_of(rule, findings[place], tests[place].test.sql, self._dbt.redact)
-            for place, rule in enumerate(rules)
+            result_of(rules[place], findings[place], tests[place].test.sql, self._dbt.redact)
+            for place in places
         ]
 
     def _faults_of_groups(
@@ -263,8 +304,10 @@ class PlannedEngine:
         end: End,
         cancellation: Cancellation,
         budget: Budget,
+        places: frozenset[int],
     ) -> tuple[dict[int, Finding], Completing]:
-        """Of all tests but those for dbt, on one snapshot whose catalogue is the prepared one."""
+        """Of the tests at these places but those for dbt, on one snapshot whose catalogue is the
+        prepared one."""
         conditions = scope_conditions(scope)
         deadline = end.at
         queries = budget.queries or self._settings.queries_per_check
@@ -281,7 +324,7 @@ class PlannedEngine:
                 queries=queries,
                 remembered=not scope,
             )
-            execution = execution_of()
+            execution = execution_of(only=places)
             is_staged = end.is_deadline and not execution.is_small
             at_once = execution.first() if budget.rows is None else []
             first = [*prepared.locks, *entry.questions]
@@ -303,10 +346,9 @@ class PlannedEngine:
                             if not execution.is_small:  # before anything is asked
                                 opened.snapshot.spread(len(tests))
                             left_out = over_budget(
-                                rules, tests, ready, opened.snapshot, budget.rows
+                                rules, tests, ready, opened.snapshot, budget.rows, places
                             )
-                            kept = set(range(len(tests))) - left_out.keys()
-                            execution = execution_of(only=kept)
+                            execution = execution_of(only=places - left_out.keys())
                         if is_staged:
                             found = in_stages(
                                 rules, tests, ready, opened.snapshot, execution_of, left_out.keys()
@@ -337,13 +379,9 @@ class PlannedEngine:
         tests: Sequence[PlannedTest],
         scope: tuple[Predicate, ...],
         deadline: float,
-        found: Collection[int],
+        places: Sequence[int],
     ) -> dict[int, Finding]:
-        only = [
-            place
-            for place, planned in enumerate(tests)
-            if planned.test.dbt_only is not None and place not in found
-        ]
+        only = [place for place in places if tests[place].test.dbt_only is not None]
         if not only:
             return {}
         answers = self._dbt.test(rule_set, scope, deadline, only)
@@ -351,6 +389,13 @@ class PlannedEngine:
         if words is not None:
             raise lost(words)
         return {place: finding_of(said) for place, said in zip(only, answers, strict=True)}
+
+
+def _is_late(error: StringXError, end: End) -> bool:
+    """Whether it only says that the deadline came while something was waited for."""
+    may_pass = isinstance(error, (EngineError, Unavailable))
+    is_ended = isinstance(error, CheckCancelled)
+    return end.is_deadline and may_pass and not is_ended and end.has_come(time.monotonic())
 
 
 def _refused(faults: list[Fault]) -> InvalidInput:

@@ -26,6 +26,10 @@ def tables(target: Target) -> None:
         "$$ begin perform pg_sleep(30 * (i = 1)::integer); return i; end $$",
         "create view engine.hesitant as select i as id, i % 2 as quick, nullif(i, 1) as gappy, "
         "engine.nap(i) as slow from generate_series(1, 4) i",
+        "create function engine.dawdle(i integer) returns integer language plpgsql stable as "
+        "$$ begin perform pg_sleep(1.5 * (i = 1)::integer); return nullif(i, 2) % 3; end $$",
+        "create view engine.patient as select i as id, i % 2 as quick, nullif(i, 1) as gappy, "
+        "engine.dawdle(i) as slow from generate_series(1, 4) i",
         "create table engine.swift (id integer, v integer)",
         "insert into engine.swift values (1, 1), (2, null)",
     )
@@ -89,9 +93,86 @@ def test_percentages_and_groups_that_there_was_no_time_for_are_left_out(
     assert found(outcome) == {"quick": ("pass", None), "gappy": ("skipped", LATE)}
 
 
-def test_without_any_rule_judged_the_check_timed_out(new_engine: EngineMaker) -> None:
+def test_without_any_rule_judged_all_are_left_to_be_judged(new_engine: EngineMaker) -> None:
     outcome = within(new_engine(), rule_set("engine.hesitant", not_null("slow")), 1.5)
-    assert (outcome.status, outcome.error_code, outcome.results) == ("error", "timeout", ())
+    assert (outcome.status, outcome.error_code, outcome.late) == ("error", None, (0,))
+    assert found(outcome) == {"slow": ("skipped", LATE)}
+
+
+def test_what_the_deadline_left_is_judged_afterwards(new_engine: EngineMaker) -> None:
+    """Only that: what was found before stays as it was found."""
+    rules = rule_set(
+        "engine.patient",
+        not_null("slow", severity="warn"),
+        not_null("gappy"),
+        {"type": "unique", "column": "slow", "name": "unlike"},
+        not_null("slow", name="known", is_shadow=True),
+    )
+    engine = new_engine()
+    first = within(engine, rules, 1.0)
+    assert first.late == (0, 2, 3)
+    whole = engine.complete(rules, (), first)
+    assert {name: status for name, (status, _) in found(whole).items()} == {
+        "slow": "warn",
+        "gappy": "fail",
+        "unlike": "fail",
+        "known": "fail",
+    }
+    assert (whole.status, whole.late, whole.results[1]) == ("fail", (), first.results[1])
+    assert whole.counts == {"warn": 1, "fail": 2}
+    assert (whole.started_at, whole.rule_set_hash) == (first.started_at, rules.hash)
+    assert whole.duration_ms > first.duration_ms
+    assert engine.complete(rules, (), whole) is whole
+
+
+def test_percentages_are_completed_as_if_all_were_judged_at_once(new_engine: EngineMaker) -> None:
+    rules = rule_set(
+        "engine.patient",
+        not_null("quick"),
+        not_null("slow", name="percent", warn_if="> 20%", severity="warn"),
+        not_null("gappy", name="share", warn_if="> 40%"),
+    )
+    engine = new_engine()
+    first = within(engine, rules, 1.0)
+    assert first.late == (1,)
+    whole = engine.complete(rules, (), first)
+    alone = engine.run(rules)
+    assert found(whole) == found(alone)
+    assert whole.status == alone.status
+
+
+def test_what_cannot_be_judged_afterwards_either_is_an_error(new_engine: EngineMaker) -> None:
+    rules = rule_set("engine.hesitant", not_null("slow", severity="warn"), not_null("gappy"))
+    engine = new_engine()
+    first = within(engine, rules, 1.5)
+    whole = engine.complete(rules, (), first, time_limit_s=1.0)
+    assert {name: status for name, (status, _) in found(whole).items()} == {
+        "slow": "error",
+        "gappy": "fail",
+    }
+    engine.close()
+    closed = engine.complete(rules, (), first)
+    assert found(closed)["slow"] == ("error", "engine: the engine is closed")
+    assert (closed.status, closed.late, closed.results[1]) == ("error", (), first.results[1])
+
+
+def test_what_is_over_budget_is_not_judged_afterwards(new_engine: EngineMaker) -> None:
+    rules = rule_set(
+        "engine.patient",
+        not_null("gappy"),
+        {"type": "unique", "column": "slow", "name": "unlike", "severity": "warn"},
+        not_null("slow", severity="warn"),
+    )
+    engine = new_engine(budget_s=30.0)
+    first = within(engine, rules, 1.0)
+    assert len(first.late) > 0
+    spent = first.model_copy(update={"duration_ms": 31_000.0})
+    whole = engine.complete(rules, (), spent)
+    over = [whole.results[place] for place in first.late]
+    assert all(one.status == "skipped" and not one.is_late for one in over)
+    assert all((one.message or "").startswith("over budget") for one in over)
+    assert whole.late == ()
+    assert engine.complete(rules, (), whole) is whole
 
 
 def test_where_the_time_suffices_nothing_is_left_out(

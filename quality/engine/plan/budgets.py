@@ -6,7 +6,7 @@ The planner of the target says how many rows a query will look at; nothing is re
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from quality.engine.plan.finding import Finding
@@ -31,14 +31,16 @@ def over_budget(
     readiness: Sequence[Readiness],
     snapshot: Snapshot,
     rows: int,
+    only: Collection[int],
 ) -> dict[int, Finding]:
     """Findings of the tests that would look at more rows than are left of `rows`, by their places.
 
+    Only the tests at the places `only` are asked for.
     What matters most and costs least is paid for first. Tests that share a scan of a table pay once
     for it; a test that is judged by groups reads its rows again. What has no estimate is not held
     back: it says itself why it cannot run.
     """
-    units = list(_units(rules, tests, readiness))
+    units = list(_units(rules, tests, readiness, only))
     costs = _costs(units, tests, snapshot)
     left_out: dict[int, Finding] = {}
     scanned: set[RelationName] = set()
@@ -58,12 +60,15 @@ def over_budget(
 
 
 def _units(
-    rules: Sequence[Rule], tests: Sequence[PlannedTest], readiness: Sequence[Readiness]
+    rules: Sequence[Rule],
+    tests: Sequence[PlannedTest],
+    readiness: Sequence[Readiness],
+    only: Collection[int],
 ) -> Iterator[Unit]:
     for stage in stages(rules, tests, readiness):
         shared: dict[RelationName, list[int]] = {}
         alone: list[int] = []
-        for place in sorted(stage):
+        for place in sorted(stage.intersection(only)):
             shape, ready = tests[place].shape, readiness[place]
             if ready.proof is not None or ready.broken:
                 continue
@@ -74,7 +79,7 @@ def _units(
         yield from ((relation, tuple(places)) for relation, places in shared.items())
         yield from ((None, (place,)) for place in alone)
     for place, planned in enumerate(tests):
-        if planned.test.dbt_only is not None:
+        if planned.test.dbt_only is not None and place in only:
             yield None, (place,)
 
 

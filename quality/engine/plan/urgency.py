@@ -18,6 +18,8 @@ LATE = "deadline"
 
 NOT_IN_TIME = Finding("error", cause=LATE)
 
+_JUST_S = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class End:
@@ -26,6 +28,10 @@ class End:
     at: float
     is_soft: bool = False
     is_deadline: bool = False
+
+    def has_come(self, now: float) -> bool:
+        """Whether it is over, or so nearly that what gave up at it may say so already."""
+        return now >= self.at - _JUST_S
 
 
 def first_end(
