@@ -9,7 +9,8 @@ from pydantic import Field
 
 from api import access, audit
 from api.operations import Answer, Body, Limit, Operations, PageQuery
-from api.pipelines import views
+from api.pipelines.views.anomalies import AnomalyRuleList, AnomalyRuleView, ComparisonList
+from api.pipelines.views.pipelines import Made
 from api.routes.pipelines.framework import add as add_at_root
 from api.routes.pipelines.framework import listed
 from api.routes.pipelines.identifiers import known_id
@@ -70,7 +71,7 @@ class AnomalyRuleQuery(PageQuery):
     "POST",
     "/anomaly_detection_rule",
     body=AnomalyRuleReport,
-    answers={200: views.Made, 201: views.Made},
+    answers={200: Made, 201: Made},
     problems=(404,),
     scope="pipelines",
 )
@@ -88,7 +89,7 @@ def report_anomaly_rule(body: AnomalyRuleReport) -> Answer:
     "PATCH",
     "/anomaly_detection_rule",
     body=AnomalyRuleChange,
-    answers={200: views.AnomalyRuleView},
+    answers={200: AnomalyRuleView},
     problems=(404, 409),
     scope="pipelines",
 )
@@ -105,7 +106,7 @@ def patch_anomaly_rule(body: AnomalyRuleChange) -> Answer:
     "GET",
     "/anomaly_detection_rule",
     query=AnomalyRuleQuery,
-    answers={200: views.AnomalyRuleList},
+    answers={200: AnomalyRuleList},
     scope="pipelines",
 )
 def list_anomaly_rules(query: AnomalyRuleQuery) -> Answer:
@@ -121,7 +122,7 @@ def list_anomaly_rules(query: AnomalyRuleQuery) -> Answer:
 @add_at_root(
     "GET",
     "/anomaly_detection_rule/<int:rule_id>",
-    answers={200: views.AnomalyRuleView},
+    answers={200: AnomalyRuleView},
     scope="pipelines",
 )
 def get_anomaly_rule(rule_id: int) -> Answer:
@@ -149,7 +150,7 @@ def unflag_anomaly(body: UnflagReport) -> Answer:
     return Answer(status=204)
 
 
-@add("GET", "/executions/<int:execution_id>/anomalies", answers={200: views.ComparisonList})
+@add("GET", "/executions/<int:execution_id>/anomalies", answers={200: ComparisonList})
 def get_anomalies(execution_id: int) -> Answer:
     """What comparing an execution with others found, with the numbers."""
     with services().database.connect() as db:
@@ -160,7 +161,7 @@ def get_anomalies(execution_id: int) -> Answer:
     "PUT",
     "/executions/<int:execution_id>/anomalies",
     body=FlagBody,
-    answers={200: views.ComparisonList},
+    answers={200: ComparisonList},
     scope="pipelines",
 )
 def set_anomalies(execution_id: int, body: FlagBody) -> Answer:

@@ -9,7 +9,7 @@ from pydantic_core import to_json
 
 from api.access import actor
 from api.operations import Answer, Encoded, Operations, PageQuery
-from api.pipelines import views
+from api.pipelines.views.executions import ExecutionPage, ExecutionTree, ExecutionView
 from api.routes.checks import Moment
 from api.routes.pipelines.framework import shown
 from api.routes.pipelines.identifiers import known_id
@@ -37,7 +37,7 @@ class ExecutionQuery(PageQuery):
     "POST",
     "/executions",
     body=StartReport,
-    answers={201: views.ExecutionView},
+    answers={201: ExecutionView},
     problems=(404,),
     scope="pipelines",
 )
@@ -53,7 +53,7 @@ def start_execution(body: StartReport) -> Answer:
     "POST",
     "/executions/end",
     body=EndReport,
-    answers={200: views.ExecutionView},
+    answers={200: ExecutionView},
     problems=(404, 409),
     scope="pipelines",
 )
@@ -64,7 +64,7 @@ def end_execution(body: EndReport) -> Answer:
         return Answer(shown(db, body.id))
 
 
-@add("GET", "/executions", query=ExecutionQuery, answers={200: views.ExecutionPage})
+@add("GET", "/executions", query=ExecutionQuery, answers={200: ExecutionPage})
 def list_executions(query: ExecutionQuery) -> Answer:
     """List executions, newest first."""
     paging = {"limit", "cursor"}
@@ -76,14 +76,14 @@ def list_executions(query: ExecutionQuery) -> Answer:
     return Answer({"items": page.items, "next_cursor": page.next_cursor})
 
 
-@add("GET", "/executions/<int:execution_id>", answers={200: views.ExecutionView})
+@add("GET", "/executions/<int:execution_id>", answers={200: ExecutionView})
 def get_execution(execution_id: int) -> Answer:
     """Read an execution with its direct children and the checks of what it wrote."""
     with services().database.connect() as db:
         return Answer(shown(db, known_id(execution_id, "execution")))
 
 
-@add("GET", "/executions/<int:execution_id>/tree", answers={200: views.ExecutionTree})
+@add("GET", "/executions/<int:execution_id>/tree", answers={200: ExecutionTree})
 def get_execution_tree(execution_id: int) -> Answer:
     """The whole tree below an execution: shares of the time, and where a failure began."""
     limit = services().settings.tree_limit

@@ -14,7 +14,16 @@ from pydantic import Field
 from api import audit
 from api.access import actor
 from api.operations import Answer, Limit, Operations, PageQuery, Query
-from api.pipelines import reporting, views
+from api.pipelines import reporting
+from api.pipelines.views.executions import ExecutionView
+from api.pipelines.views.pipelines import (
+    Made,
+    PipelineList,
+    PipelineView,
+    Reported,
+    TypeList,
+    TypeView,
+)
 from api.routes.pipelines.identifiers import known_id
 from api.services import services
 from api.store.paging import Page
@@ -55,7 +64,7 @@ class EndQuery(Query):
     "POST",
     "/pipeline",
     body=PipelineReport,
-    answers={200: views.Reported, 201: views.Reported},
+    answers={200: Reported, 201: Reported},
     scope="pipelines",
 )
 def report_pipeline(body: PipelineReport) -> Answer:
@@ -68,7 +77,7 @@ def report_pipeline(body: PipelineReport) -> Answer:
     "PATCH",
     "/pipeline",
     body=PipelineChange,
-    answers={200: views.PipelineView},
+    answers={200: PipelineView},
     problems=(404, 409),
     scope="pipelines",
 )
@@ -84,7 +93,7 @@ def patch_pipeline(body: PipelineChange) -> Answer:
     "GET",
     "/pipeline",
     query=PipelineQuery,
-    answers={200: views.PipelineList},
+    answers={200: PipelineList},
     scope="pipelines",
 )
 def watcher_pipelines(query: PipelineQuery) -> Answer:
@@ -98,7 +107,7 @@ def watcher_pipelines(query: PipelineQuery) -> Answer:
 @add(
     "GET",
     "/pipeline/<int:pipeline_id>",
-    answers={200: views.PipelineView},
+    answers={200: PipelineView},
     scope="pipelines",
 )
 def watcher_pipeline(pipeline_id: int) -> Answer:
@@ -111,7 +120,7 @@ def watcher_pipeline(pipeline_id: int) -> Answer:
     "POST",
     "/pipeline_type",
     body=TypeReport,
-    answers={200: views.Made, 201: views.Made},
+    answers={200: Made, 201: Made},
     scope="pipelines",
 )
 def report_pipeline_type(body: TypeReport) -> Answer:
@@ -128,7 +137,7 @@ def report_pipeline_type(body: TypeReport) -> Answer:
     "PATCH",
     "/pipeline_type",
     body=TypeChange,
-    answers={200: views.TypeView},
+    answers={200: TypeView},
     problems=(404, 409),
     scope="pipelines",
 )
@@ -140,7 +149,7 @@ def patch_pipeline_type(body: TypeChange) -> Answer:
     return Answer(after)
 
 
-@add("GET", "/pipeline_type", query=ListQuery, answers={200: views.TypeList}, scope="pipelines")
+@add("GET", "/pipeline_type", query=ListQuery, answers={200: TypeList}, scope="pipelines")
 def watcher_pipeline_types(query: ListQuery) -> Answer:
     """List types of pipelines."""
     with services().database.connect() as db:
@@ -148,7 +157,7 @@ def watcher_pipeline_types(query: ListQuery) -> Answer:
     return listed(page)
 
 
-@add("GET", "/pipeline_type/<int:type_id>", answers={200: views.TypeView}, scope="pipelines")
+@add("GET", "/pipeline_type/<int:type_id>", answers={200: TypeView}, scope="pipelines")
 def watcher_pipeline_type(type_id: int) -> Answer:
     """Read a type of pipelines."""
     with services().database.connect() as db:
@@ -159,7 +168,7 @@ def watcher_pipeline_type(type_id: int) -> Answer:
     "POST",
     "/start_pipeline_execution",
     body=StartReport,
-    answers={201: views.Made},
+    answers={201: Made},
     problems=(404,),
     scope="pipelines",
 )
@@ -175,7 +184,7 @@ def start_pipeline_execution(body: StartReport) -> Answer:
     "/end_pipeline_execution",
     body=EndReport,
     query=EndQuery,
-    answers={200: views.ExecutionView, 204: None},
+    answers={200: ExecutionView, 204: None},
     problems=(404, 409),
     scope="pipelines",
 )
@@ -191,7 +200,7 @@ def end_pipeline_execution(body: EndReport, query: EndQuery) -> Answer:
 @add(
     "GET",
     "/pipeline_execution/<int:execution_id>",
-    answers={200: views.ExecutionView},
+    answers={200: ExecutionView},
     scope="pipelines",
 )
 def watcher_execution(execution_id: int) -> Answer:

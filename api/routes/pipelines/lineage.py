@@ -9,7 +9,15 @@ from sqlalchemy import Table
 
 from api import audit
 from api.operations import Answer, Operations, Query
-from api.pipelines import views
+from api.pipelines.views.lineage import (
+    AddressList,
+    AddressTypeList,
+    AddressTypeView,
+    AddressView,
+    Lineage,
+    LineageKept,
+)
+from api.pipelines.views.pipelines import Made
 from api.routes.pipelines.framework import ListQuery, listed
 from api.routes.pipelines.framework import add as add_at_root
 from api.routes.pipelines.identifiers import known_id
@@ -49,7 +57,7 @@ class LineageQuery(Query):
     "POST",
     "/address_lineage",
     body=LineageReport,
-    answers={200: views.LineageKept, 201: views.LineageKept},
+    answers={200: LineageKept, 201: LineageKept},
     problems=(404,),
     scope="pipelines",
 )
@@ -78,7 +86,7 @@ def report_lineage(body: LineageReport) -> Answer:
     return Answer(answer, 200 if kept is None else 201)
 
 
-@add("GET", "/lineage", query=LineageQuery, answers={200: views.Lineage}, problems=(404,))
+@add("GET", "/lineage", query=LineageQuery, answers={200: Lineage}, problems=(404,))
 def get_lineage(query: LineageQuery) -> Answer:
     """What is made from a table, or what it is made from, with the state of each: in one call."""
     with services().database.connect() as db:
@@ -100,7 +108,7 @@ def get_lineage(query: LineageQuery) -> Answer:
     "POST",
     "/address",
     body=AddressReport,
-    answers={200: views.Made, 201: views.Made},
+    answers={200: Made, 201: Made},
     scope="pipelines",
 )
 def report_address(body: AddressReport) -> Answer:
@@ -117,7 +125,7 @@ def report_address(body: AddressReport) -> Answer:
     "PATCH",
     "/address",
     body=AddressChange,
-    answers={200: views.AddressView},
+    answers={200: AddressView},
     problems=(404, 409),
     scope="pipelines",
 )
@@ -126,17 +134,13 @@ def patch_address(body: AddressChange) -> Answer:
     return _changed(address, body)
 
 
-@add_at_root(
-    "GET", "/address", query=ListQuery, answers={200: views.AddressList}, scope="pipelines"
-)
+@add_at_root("GET", "/address", query=ListQuery, answers={200: AddressList}, scope="pipelines")
 def list_addresses(query: ListQuery) -> Answer:
     """List addresses."""
     return _page(address, query)
 
 
-@add_at_root(
-    "GET", "/address/<int:address_id>", answers={200: views.AddressView}, scope="pipelines"
-)
+@add_at_root("GET", "/address/<int:address_id>", answers={200: AddressView}, scope="pipelines")
 def get_address(address_id: int) -> Answer:
     """Read an address."""
     with services().database.connect() as db:
@@ -147,7 +151,7 @@ def get_address(address_id: int) -> Answer:
     "POST",
     "/address_type",
     body=AddressTypeReport,
-    answers={200: views.Made, 201: views.Made},
+    answers={200: Made, 201: Made},
     scope="pipelines",
 )
 def report_address_type(body: AddressTypeReport) -> Answer:
@@ -164,7 +168,7 @@ def report_address_type(body: AddressTypeReport) -> Answer:
     "PATCH",
     "/address_type",
     body=AddressTypeChange,
-    answers={200: views.AddressTypeView},
+    answers={200: AddressTypeView},
     problems=(404, 409),
     scope="pipelines",
 )
@@ -177,7 +181,7 @@ def patch_address_type(body: AddressTypeChange) -> Answer:
     "GET",
     "/address_type",
     query=ListQuery,
-    answers={200: views.AddressTypeList},
+    answers={200: AddressTypeList},
     scope="pipelines",
 )
 def list_address_types(query: ListQuery) -> Answer:
@@ -188,7 +192,7 @@ def list_address_types(query: ListQuery) -> Answer:
 @add_at_root(
     "GET",
     "/address_type/<int:type_id>",
-    answers={200: views.AddressTypeView},
+    answers={200: AddressTypeView},
     scope="pipelines",
 )
 def get_address_type(type_id: int) -> Answer:

@@ -8,7 +8,9 @@ from typing import Annotated
 from pydantic import Field
 
 from api.operations import Answer, Operations, PageQuery, Query
-from api.pipelines import reporting, views
+from api.pipelines import reporting
+from api.pipelines.views.executions import DailyReport
+from api.pipelines.views.pipelines import PipelinePage, PipelineView, TypePage
 from api.routes.pipelines.identifiers import known_id
 from api.services import services
 from api.store.pipelines import daily, pipelines, types
@@ -40,7 +42,7 @@ class ReportQuery(Query):
     "PUT",
     "/pipelines",
     body=PipelineReport,
-    answers={200: views.PipelineView, 201: views.PipelineView},
+    answers={200: PipelineView, 201: PipelineView},
     scope="pipelines",
 )
 def put_pipeline(body: PipelineReport) -> Answer:
@@ -50,7 +52,7 @@ def put_pipeline(body: PipelineReport) -> Answer:
         return Answer(pipelines.get(db, answer["id"]), 201 if is_new else 200)
 
 
-@add("GET", "/pipelines", query=PipelinePageQuery, answers={200: views.PipelinePage})
+@add("GET", "/pipelines", query=PipelinePageQuery, answers={200: PipelinePage})
 def list_pipelines(query: PipelinePageQuery) -> Answer:
     """List pipelines."""
     with services().database.connect() as db:
@@ -59,14 +61,14 @@ def list_pipelines(query: PipelinePageQuery) -> Answer:
     return Answer({"items": page.items, "next_cursor": page.next_cursor})
 
 
-@add("GET", "/pipelines/<int:pipeline_id>", answers={200: views.PipelineView})
+@add("GET", "/pipelines/<int:pipeline_id>", answers={200: PipelineView})
 def get_pipeline(pipeline_id: int) -> Answer:
     """Read a pipeline with the tables that it fills."""
     with services().database.connect() as db:
         return Answer(pipelines.get(db, known_id(pipeline_id, "pipeline")))
 
 
-@add("GET", "/pipeline-types", query=TypePageQuery, answers={200: views.TypePage})
+@add("GET", "/pipeline-types", query=TypePageQuery, answers={200: TypePage})
 def list_pipeline_types(query: TypePageQuery) -> Answer:
     """List types of pipelines."""
     with services().database.connect() as db:
@@ -74,7 +76,7 @@ def list_pipeline_types(query: TypePageQuery) -> Answer:
     return Answer({"items": page.items, "next_cursor": page.next_cursor})
 
 
-@add("GET", "/pipelines/report", query=ReportQuery, answers={200: views.DailyReport})
+@add("GET", "/pipelines/report", query=ReportQuery, answers={200: DailyReport})
 def get_daily_report(query: ReportQuery) -> Answer:
     """What the executions of the last days (UTC) came to, by pipeline and day."""
     now = datetime.now(UTC)

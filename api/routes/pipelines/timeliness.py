@@ -8,8 +8,8 @@ from pydantic import Field
 
 from api import audit
 from api.operations import Answer, Operations, PageQuery
-from api.pipelines import views
-from api.pipelines.watching import Looked
+from api.pipelines import watching
+from api.pipelines.views.alerts import AlertPage, Looked
 from api.routes.pipelines.framework import add as add_at_root
 from api.services import services
 from api.store.pipelines import alerts
@@ -32,27 +32,27 @@ class AlertQuery(PageQuery):
     open: bool | None = None
 
 
-@add_at_root("POST", "/freshness", answers={200: views.Looked}, scope="pipelines")
+@add_at_root("POST", "/freshness", answers={200: Looked}, scope="pipelines")
 def check_freshness() -> Answer:
     """Find pipelines whose newest data is too old, now."""
     return _answered("freshness", services().watching.freshness())
 
 
 @add_at_root(
-    "POST", "/timeliness", body=TimelinessRequest, answers={200: views.Looked}, scope="pipelines"
+    "POST", "/timeliness", body=TimelinessRequest, answers={200: Looked}, scope="pipelines"
 )
 def check_timeliness(body: TimelinessRequest) -> Answer:
     """Find executions that run, or ended within the time looked back, and took too long."""
     return _answered("timeliness", services().watching.timeliness(body.lookback_minutes))
 
 
-@add("POST", "/pipelines/missing", answers={200: views.Looked}, scope="pipelines")
+@add("POST", "/pipelines/missing", answers={200: Looked}, scope="pipelines")
 def check_missing() -> Answer:
     """Find pipelines that did not start when their cadence says, now."""
     return _answered("missing_executions", services().watching.missing())
 
 
-@add("GET", "/pipeline-alerts", query=AlertQuery, answers={200: views.AlertPage})
+@add("GET", "/pipeline-alerts", query=AlertQuery, answers={200: AlertPage})
 def list_pipeline_alerts(query: AlertQuery) -> Answer:
     """List what was alerted of pipelines, newest first."""
     with services().database.connect() as db:
@@ -61,7 +61,7 @@ def list_pipeline_alerts(query: AlertQuery) -> Answer:
     return Answer({"items": page.items, "next_cursor": page.next_cursor})
 
 
-def _answered(noun: str, looked: Looked) -> Answer:
+def _answered(noun: str, looked: watching.Looked) -> Answer:
     """What was found, recorded as looked for by somebody; the clock's own looks are not."""
     detail = {"standing": looked.standing, "new_alerts": len(looked.new)}
     with services().database.begin() as db:

@@ -1,0 +1,1 @@
+"""The shapes that the paths of pipelines answer with, by subject."""
