@@ -26,6 +26,7 @@ from api.metrics import Metrics, StoreCollector
 from api.pipelines.following import Following
 from api.pipelines.watching import Watching
 from api.relay import Relay
+from api.rests import Rests
 from api.retention import Retention
 from api.schedule import Scheduler
 from api.server import Server
@@ -137,6 +138,7 @@ def _open(
     metrics = Metrics()
     slots = BoundedSemaphore(settings.sync_checks)
     drafts = Drafts(database, engine, settings, slots)
+    rests = Rests(database, settings, looks=not kafka.bootstrap_servers)
     checking = Checking(
         database,
         engine,
@@ -145,7 +147,9 @@ def _open(
         kafka,
         RuleSets(settings.rule_sets_kept),
         slots,
+        rests,
     )
+    rests.start(checking)
 
     def verdicts() -> list[dict[str, Any]]:
         with database.connect() as db:
@@ -190,6 +194,7 @@ def _open(
         actions.stop()
         scheduler.stop()
         followers.stop()
+        rests.stop()
         known.stop()
         if kafka.bootstrap_servers:
             relay.stop()

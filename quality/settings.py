@@ -115,13 +115,11 @@ class ApiSettings(ProcessSettings):
     api_host: str = "127.0.0.1"
     api_port: Port = 5001
     api_threads: Annotated[int, Field(ge=2, le=256)] = 24
-    api_read_timeout_s: Seconds = 15.0
-    api_token: SecretStr | None = None
-    token_cache_s: Seconds = Field(
-        default=5.0, description="how much longer a revoked token may work in other processes"
+    api_connections: Annotated[int, Field(ge=16, le=65_536)] = Field(
+        default=1024, description="that are served at a time; more wait to be accepted"
     )
-    token_use_interval_s: Seconds = 60.0
-    token_days: Annotated[int, Field(ge=1, le=3650)] = Field(
+    api_read_timeout_s: Seconds = Field(default=15.0, description="for the headers of a request")
+    api_token: SecretStr | None = None
     worker_token: SecretStr | None = Field(
         default=None, description="of the workers: it allows what they do, and reading"
     )
@@ -132,6 +130,11 @@ class ApiSettings(ProcessSettings):
         default=0,
         description="how many proxies of ours stand before the API and add to X-Forwarded-For",
     )
+    token_cache_s: Seconds = Field(
+        default=5.0, description="how much longer a revoked token may work in other processes"
+    )
+    token_use_interval_s: Seconds = 60.0
+    token_days: Annotated[int, Field(ge=1, le=3650)] = Field(
         default=90, description="for how long a token is good that names no time of its own"
     )
     rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
@@ -140,6 +143,10 @@ class ApiSettings(ProcessSettings):
     rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         default=600, description="requests of one token at once"
     )
+    pipelines_rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
+        default=120_000, description="of those that need the scope pipelines, apart from the others"
+    )
+    pipelines_rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 6000
     max_body_bytes: Annotated[int, Field(ge=1024)] = 1024 * 1024
     sync_time_limit_s: Seconds = 30.0
     sync_checks: Annotated[int, Field(ge=1, le=128)] = 8
@@ -153,10 +160,6 @@ class ApiSettings(ProcessSettings):
         description="how often, without Kafka, it is looked for such checks that nobody has",
     )
     lease_s: Seconds = 180.0
-    pipelines_rate_per_minute: Annotated[int, Field(ge=0, le=10_000_000)] = Field(
-        default=120_000, description="of those that need the scope pipelines, apart from the others"
-    )
-    pipelines_rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 6000
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     outbox_limit: Annotated[int, Field(ge=1)] = 10_000
     outbox_poll_s: Seconds = 1.0
@@ -206,6 +209,9 @@ class ConsumerSettings(ProcessSettings):
 
     consumer_host: str = "127.0.0.1"
     consumer_port: Port = 8001
+    worker_token: SecretStr | None = Field(
+        default=None, description="what the worker sends; STRINGX_API_TOKEN if it is not set"
+    )
     batch_size: Annotated[int, Field(ge=1, le=500)] = 50
     consumer_checks: Annotated[int, Field(ge=1, le=64)] = Field(
         default=4, description="checks at a time, each of another table"
@@ -219,9 +225,6 @@ class ConsumerSettings(ProcessSettings):
     retry_max_s: Seconds = 30.0
     breaker_in_a_row: Annotated[int, Field(ge=1)] = Field(
         default=20, description="more dead letters in a row hold their partition back"
-    worker_token: SecretStr | None = Field(
-        default=None, description="what the worker sends; STRINGX_API_TOKEN if it is not set"
-    )
     )
     breaker_share: Annotated[float, Field(gt=0, le=1)] = Field(
         default=0.5, description="so does a greater share of the last messages"
