@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from consumer.backoff import Backoff
 from consumer.breaker import Breaker
-from consumer.claims import MAX_ITEMS, Claim, ClaimDesk
+from consumer.claims import MAX_ITEMS, Claim, ClaimDesk, Judged
 from consumer.dead_letters import Reason
 from consumer.inbox import Inbox
 from consumer.jobs import Job
@@ -164,14 +164,16 @@ class BatchWorker:
 
     def _store(self) -> None:
         done, self._done = self._done, []
+        self._store_partial(done)
+        done = [one for one in done if not one.is_partial]
         jobs = [one.claim.job for one in done]
         with self._careful([delivery for job in jobs for delivery in job.deliveries], jobs):
             lost = [one.claim for one in done if one.outcome is None]
             for claim in lost:  # a new claim finds out who has it
                 self.desk.forget(claim)
                 self._put_off(claim.job, 1.0)
-            finished = [(one.claim, one.outcome) for one in done if one.outcome is not None]
-            for claim, outcome, answer in self.desk.store(finished):
+            finished = [Judged(one.claim, one.outcome) for one in done if one.outcome is not None]
+            for (claim, outcome, _), answer in self.desk.store(finished):
                 if isinstance(answer, StringXError):
                     self._reject(claim.job, Reason.of(answer, "store"))
                 elif answer in ("stored", "replayed"):
@@ -189,6 +191,31 @@ class BatchWorker:
                     # forgot it. A new claim finds out which, and the offset waits for the answer.
                     log.warning("outcome_not_taken", correlation_id=claim.job.id, result=answer)
                     self._put_off(claim.job, 1.0)
+
+    def _store_partial(self, done: list[Done]) -> None:
+        """Say what is known at deadlines. A claim that is another's by now is done with when the
+        rest of it was run, or was not because of that."""
+        whole = {one.claim.job.id for one in done if not one.is_partial}
+        early = [
+            Judged(one.claim, one.outcome, is_partial=True)
+            for one in done
+            if one.is_partial and one.outcome is not None and one.claim.job.id not in whole
+        ]
+        if not early:
+            return
+        with self._careful([]):
+            for (claim, outcome, _), answer in self.desk.store(early):
+                if answer in ("stored", "replayed"):
+                    log.info(
+                        "check_partial",
+                        correlation_id=claim.job.id,
+                        table=claim.job.request.table,
+                        status=outcome.status,
+                        late=len(outcome.late),
+                    )
+                    continue
+                claim.is_lost = not isinstance(answer, StringXError)
+                log.warning("outcome_not_taken", correlation_id=claim.job.id, result=str(answer))
 
     def _finish(self) -> None:
         """At the end: store what is run until nothing runs or it is to be aborted."""

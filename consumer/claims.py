@@ -8,10 +8,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from consumer.jobs import Job
 from consumer.patience import PatientApi
+from quality.budgets import Budget
 from quality.checks import CheckOutcome
 from quality.client import ApiClient
 from quality.documents import canonical_json, strictly
@@ -43,6 +44,7 @@ class Claim:
     scope: tuple[Predicate, ...]
     """As the API resolved it: a relative time is that of when the request was taken."""
     time_limit_s: float | None
+    budget: Budget
     asked_at: float
     """When the lease was asked for, or renewed."""
     is_lost: bool = False
@@ -51,11 +53,20 @@ class Claim:
 
     def __post_init__(self) -> None:
         scope = [predicate.document() for predicate in self.scope]
-        self.run_key = canonical_json([self.rule_set_hash, scope, self.time_limit_s])
+        shared = [self.rule_set_hash, scope, self.time_limit_s, self.budget.document()]
+        self.run_key = canonical_json(shared)
 
     @property
     def is_to_renew(self) -> bool:
         return time.monotonic() - self.asked_at >= self.lease_s * RENEW_AFTER
+
+
+class Judged(NamedTuple):
+    """What a claim came to; `is_partial`: by its deadline, and the whole follows."""
+
+    claim: Claim
+    outcome: CheckOutcome
+    is_partial: bool = False
 
 
 class ClaimDesk:
@@ -90,10 +101,11 @@ class ClaimDesk:
         for part in _parts(documents):
             yield from self._claim(part)
 
-    def store(
-        self, finished: list[tuple[Claim, CheckOutcome]]
-    ) -> Iterator[tuple[Claim, CheckOutcome, str | StringXError]]:
-        """Post outcomes; yields, in order, what became of each or why the API refused it."""
+    def store(self, finished: list[Judged]) -> Iterator[tuple[Judged, str | StringXError]]:
+        """Post outcomes; yields, in order, what became of each or why the API refused it.
+
+        The claims are no longer held then, but for those of which the whole follows.
+        """
         for part in _parts(_posted(finished)):
             yield from self._store(part)
 
@@ -175,6 +187,7 @@ class ClaimDesk:
                 key,
                 tuple(strictly(Predicate, document) for document in one["scope"]),
                 one.get("time_limit_s"),
+                strictly(Budget, one.get("budget") or {}),
                 asked_at,
             )
             self._keep(job, key, claim.rule_set)
@@ -183,8 +196,8 @@ class ClaimDesk:
             yield job, claim
 
     def _store(
-        self, part: list[tuple[tuple[Claim, CheckOutcome], bytes]]
-    ) -> Iterator[tuple[Claim, CheckOutcome, str | StringXError]]:
+        self, part: list[tuple[Judged, bytes]]
+    ) -> Iterator[tuple[Judged, str | StringXError]]:
         try:
             answers = self._api.post("/outcomes", _listed("{}", "outcomes", part))["outcomes"]
         except (InvalidInput, Conflict) as error:
@@ -192,17 +205,19 @@ class ClaimDesk:
                 for half in _halves(part):
                     yield from self._store(half)
                 return
-            claim, outcome = part[0][0]
-            smaller = _smaller(outcome, error)
-            if smaller is None:
-                self._let_go([claim])
-                yield claim, outcome, error
+            one = part[0][0]
+            smaller = _smaller(one.outcome, error)
+            if one.is_partial and (smaller is None or smaller.error_code is not None):
+                yield one, error  # then there is only the whole
+            elif smaller is None:
+                self._let_go([one.claim])
+                yield one, error
             else:
-                yield from self._store(_posted([(claim, smaller)]))
+                yield from self._store(_posted([one._replace(outcome=smaller)]))
             return
-        self._let_go([claim for (claim, _), _ in part])
-        for ((claim, outcome), _), answer in zip(part, answers, strict=True):
-            yield claim, outcome, str(answer["result"])
+        self._let_go([one.claim for one, _ in part if not one.is_partial])
+        for (one, _), answer in zip(part, answers, strict=True):
+            yield one, str(answer["result"])
 
     def _known(self, jobs: list[Job]) -> dict[str, RuleSet]:
         """By hash, the rule sets that requests like these had when they were last claimed."""
@@ -245,18 +260,19 @@ def _references(claims: list[Claim]) -> dict[str, Any]:
     return {"claims": [{"id": claim.job.id, "fence": claim.fence} for claim in claims]}
 
 
-def _posted(
-    finished: list[tuple[Claim, CheckOutcome]],
-) -> list[tuple[tuple[Claim, CheckOutcome], bytes]]:
+def _posted(finished: list[Judged]) -> list[tuple[Judged, bytes]]:
     """As posted; an outcome that several claims share is written once."""
     written: dict[int, bytes] = {}
     posted = []
-    for claim, outcome in finished:
-        if id(outcome) not in written:
-            written[id(outcome)] = outcome.model_dump_json(exclude_defaults=True).encode()
-        head = json.dumps({"id": claim.job.id, "fence": claim.fence})
-        body = b'%s,"outcome":%s}' % (head[:-1].encode(), written[id(outcome)])
-        posted.append(((claim, outcome), body))
+    for one in finished:
+        key = id(one.outcome)
+        if key not in written:
+            written[key] = one.outcome.model_dump_json(exclude_defaults=True).encode()
+        reference: dict[str, Any] = {"id": one.claim.job.id, "fence": one.claim.fence}
+        if one.is_partial:
+            reference["is_partial"] = True
+        body = b'%s,"outcome":%s}' % (json.dumps(reference)[:-1].encode(), written[key])
+        posted.append((one, body))
     return posted
 
 

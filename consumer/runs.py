@@ -13,7 +13,7 @@ from typing import Protocol
 from consumer.claims import Claim
 from consumer.jobs import Table
 from consumer.metrics import Metrics
-from quality.checks import CheckOutcome, failed_outcome
+from quality.checks import CheckOutcome, completed, failed_outcome
 from quality.errors import StringXError
 from quality.logs import get_logger
 from quality.predicates import Predicate
@@ -29,16 +29,32 @@ class Engine(Protocol):
         self, rule_set: RuleSet, scope: Sequence[Predicate], *, deadline_s: float | None
     ) -> CheckOutcome: ...
 
+    def complete(
+        self, rule_set: RuleSet, scope: Sequence[Predicate], first: CheckOutcome
+    ) -> CheckOutcome: ...
+
     def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A claim that was run; without an outcome, one that was not (its lease was lost)."""
+    """A claim that was run; without an outcome, one that was not (its lease was lost).
+
+    `is_partial`: the outcome is that of the deadline, and the whole follows.
+    """
 
     claim: Claim
     outcome: CheckOutcome | None
     at: float
+    is_partial: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Claims that share a run: all of it up to their deadline or, with `first`, what that left."""
+
+    claims: list[Claim]
+    first: CheckOutcome | None = None
 
 
 class Runs:
@@ -66,7 +82,7 @@ class Runs:
         self._aborted = aborted
         self._on_done = on_done
         self._on_free = on_free
-        self._queue: queue.SimpleQueue[list[list[Claim]]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Part]] = queue.SimpleQueue()
         self._done: list[Done] = []
         self._waiting = 0
         self._running = 0
@@ -75,13 +91,17 @@ class Runs:
             threading.Thread(target=self._work, name=f"run-{number}", daemon=True).start()
 
     def start(self, claims: list[Claim]) -> None:
-        """Run the claims of one table; those with equal rules, scope and time limit share a run."""
+        """Run the claims of one table; those with equal rules, scope and deadline share a run.
+
+        What a deadline left is judged once each of them has a verdict, and before the table is
+        free: so the checks of a table are stored in their order.
+        """
         shared: dict[bytes, list[Claim]] = {}
         for claim in claims:
             shared.setdefault(claim.run_key, []).append(claim)
         with self._lock:
             self._waiting += len(claims)
-        self._queue.put(list(shared.values()))
+        self._queue.put([_Part(held) for held in shared.values()])
 
     def done(self) -> list[Done]:
         """What was run since the last call, in the order in which it ended."""
@@ -109,33 +129,45 @@ class Runs:
 
     def _work(self) -> None:
         while True:
-            groups = self._queue.get()
-            for number, claims in enumerate(groups, 1):
-                self._run(claims)
-                if number == len(groups):
-                    self._on_free(claims[0].job.table)
+            parts = self._queue.get()
+            table = parts[0].claims[0].job.table
+            while parts:
+                rest = self._run(parts.pop(0))
+                if rest is not None:
+                    parts.append(rest)
+                if not parts:
+                    self._on_free(table)
                 self._on_done()
 
-    def _run(self, claims: list[Claim]) -> None:
+    def _run(self, part: _Part) -> _Part | None:
+        """Run a part; what its deadline left to be run, if there is any."""
         with self._lock:
-            self._waiting -= len(claims)
+            self._waiting -= len(part.claims)
             if self._stopping():
-                return
+                return None
             self._running += 1
-        lost = [claim for claim in claims if claim.is_lost]
-        held = [claim for claim in claims if claim not in lost]
-        outcome = self._outcome(held[0]) if held else None
+        lost = [claim for claim in part.claims if claim.is_lost]
+        held = [claim for claim in part.claims if claim not in lost]
+        outcome = self._outcome(held[0], part.first) if held else None
+        is_partial = outcome is not None and bool(outcome.late)
         now = time.monotonic()
         with self._lock:
             self._running -= 1
-            if not self._aborted():
-                self._done += [Done(claim, outcome, now) for claim in held]
-                self._done += [Done(claim, None, now) for claim in lost]
+            if self._aborted():
+                return None
+            self._done += [Done(claim, outcome, now, is_partial) for claim in held]
+            self._done += [Done(claim, None, now) for claim in lost]
+            if not is_partial:
+                return None
+            self._waiting += len(held)
+        return _Part(held, outcome)
 
-    def _outcome(self, claim: Claim) -> CheckOutcome:
+    def _outcome(self, claim: Claim, first: CheckOutcome | None) -> CheckOutcome:
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
             if claim.rule_set is not None:
+                if first is not None:
+                    return self._engine.complete(claim.rule_set, claim.scope, first)
                 return self._engine.run(claim.rule_set, claim.scope, deadline_s=claim.time_limit_s)
             code, message = "rule_set_invalid", "the worker does not understand the rule set"
         except StringXError as error:
@@ -146,4 +178,6 @@ class Runs:
             code, message = "engine", "the engine failed; the worker's log says how"
         finally:
             self._metrics.engine_seconds.observe(time.monotonic() - started)
-        return failed_outcome(claim.rule_set_hash, code, message, started_at, datetime.now(UTC))
+        now = datetime.now(UTC)
+        failed = failed_outcome(claim.rule_set_hash, code, message, started_at, now)
+        return failed if first is None else completed(first, failed)

@@ -27,6 +27,7 @@ class ContractApi:
         self.refuse: Callable[[str, Any], Answer | None] = lambda path, body: None
         self.requests: dict[str, dict[str, Any]] = {}
         self.results: dict[str, list[dict[str, Any]]] = {}
+        self.partial: dict[str, list[dict[str, Any]]] = {}
         self.rule_sets: dict[str, dict[str, Any]] = {}
         self.resolve: Callable[[list[Any]], list[Any]] = lambda scope: scope
         self.lease_s = 180.0
@@ -94,7 +95,7 @@ class ContractApi:
             "outcome": "claimed",
             "fence": stored["fence"],
             "lease_s": self.lease_s,
-            "time_limit_s": self.time_limit_s,
+            "time_limit_s": None if item["id"] in self.partial else self.time_limit_s,
             "rule_set_hash": key,
             "scope": self.resolve(item["request"].get("scope", [])),
         }
@@ -117,6 +118,11 @@ class ContractApi:
             return {"id": item["id"], "result": "replayed"}
         if stored["fence"] != item["fence"]:
             return {"id": item["id"], "result": "stale_fence"}
+        if item.get("is_partial"):
+            if item["id"] in self.partial:
+                return {"id": item["id"], "result": "replayed"}
+            self.partial.setdefault(item["id"], []).append(item["outcome"])
+            return {"id": item["id"], "result": "stored"}
         stored["state"] = "finished"
         self.results.setdefault(item["id"], []).append(item["outcome"])
         return {"id": item["id"], "result": "stored"}
