@@ -16,6 +16,7 @@ from api import audit
 from api.access import Access
 from api.actions import Actions
 from api.app import create_app
+from api.bodies import Bodies
 from api.checking import Checking
 from api.dead_letter_reader import DeadLetterReader
 from api.dead_letters import Redrives
@@ -29,7 +30,7 @@ from api.relay import Relay
 from api.rests import Rests
 from api.retention import Retention
 from api.schedule import Scheduler
-from api.server import Server
+from api.server import Server, replace_process
 from api.services import Services
 from api.store import access, dead_letters, outbox, results
 from api.store.database import Database, migrate, open_database
@@ -62,6 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         if settings.api_token is None and not settings.is_loopback:
             _print_first_token(database, settings)
+        database.dispose()  # the process that answers opens its own connections
         Server(settings, lambda: _open(settings, kafka, database)).run()
     except StringXError as error:
         print(f"stringx: {error}", file=sys.stderr)
@@ -69,9 +71,6 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _migrate_patiently(database: Database) -> None:
-    """Migrate, waiting for a database that is still starting."""
-    deadline = time.monotonic() + _START_PATIENCE_S
 def _require_good_tokens(settings: ApiSettings) -> None:
     """Refuse tokens of the settings that are short, or the same for two callers."""
     for name in ("api_token", "worker_token"):
@@ -84,6 +83,9 @@ def _require_good_tokens(settings: ApiSettings) -> None:
         )
 
 
+def _migrate_patiently(database: Database) -> None:
+    """Migrate, waiting for a database that is still starting."""
+    deadline = time.monotonic() + _START_PATIENCE_S
     pause = 0.5
     while True:
         try:
@@ -215,6 +217,7 @@ def _open(
         redrives,
         watching,
         retention,
+        Bodies(settings.api_read_timeout_s, max(1, settings.api_threads // 2), replace_process),
         actions,
     )
     return create_app(services), close

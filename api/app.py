@@ -129,6 +129,7 @@ def _observe(app: Flask, services: Services) -> None:
         response.headers["X-Frame-Options"] = "DENY"
         response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         response.headers["X-Request-Id"] = g.get("request_id", "")
+        response.headers["Server"] = "StringX"
         if "rate" in g:
             response.headers.update(g.rate.headers)
         response.headers.setdefault("Cache-Control", "no-store")

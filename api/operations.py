@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, UnsupportedMediaType
 
 from api import reach
+from api.services import services
 from quality.access import Scope
 from quality.documents import read_json, read_yaml, strictly
 from quality.errors import InvalidInput, MalformedDocument, invalid_input
@@ -198,7 +199,7 @@ def _read_body(model: type[BaseModel], takes_yaml: bool) -> BaseModel:
         accepted = "application/json" + (" or application/yaml" if takes_yaml else "")
         raise UnsupportedMediaType(f"the body must be {accepted}")
     try:
-        raw = request.get_data(cache=False)
+        raw = services().bodies.read(request.stream)
     except RequestEntityTooLarge:
         _drain()
         limit = request.max_content_length
@@ -225,8 +226,9 @@ def _drain() -> None:
     A connection that is closed with unread data in it is reset, and the client sees that instead of
     the answer.
     """
-    stream, left = request.environ["wsgi.input"], min(request.content_length or 0, _DRAIN_BYTES)
-    while left > 0 and (part := stream.read(min(left, 64 * 1024))):
+    bodies, stream = services().bodies, request.environ["wsgi.input"]
+    left = min(request.content_length or 0, _DRAIN_BYTES)
+    while left > 0 and (part := bodies.read(stream, min(left, 64 * 1024))):
         left -= len(part)
 
 

@@ -1,82 +1,84 @@
-"""gunicorn as the API needs it."""
+"""granian as the API needs it: HTTP is read and written in Rust, and Python only answers."""
 
 from __future__ import annotations
 
-import logging
-import socket
-import struct
+import os
+import signal
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
-from gunicorn.app.base import BaseApplication
-from gunicorn.http import wsgi
-from gunicorn.workers.gthread import ThreadWorker
+from granian import Granian
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
 
 from quality.logs import get_logger
-from quality.settings import ApiSettings, load
+from quality.settings import ApiSettings
 
 log = get_logger(__name__)
 
-wsgi.SERVER = "StringX"  # gunicorn has no setting for what it calls itself
+STOP_LIMIT_S = 25
+_WATCH_S = 1.0
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
-    """Threads that do not wait for ever for the rest of a request.
+class Server:
+    """One process that answers, with a pool of threads, so that counters stay in one place.
 
-    gunicorn waits for the first byte with a limit, and for the others without one: a few clients
-    that stop in the middle would hold every thread.
+    It runs under another one, which starts it again when it dies, and replaces it at SIGHUP.
     """
-
-    def init_process(self) -> None:
-        seconds = load(ApiSettings).api_read_timeout_s
-        self._limit = struct.pack("ll", int(seconds), int(seconds % 1 * 1_000_000))
-        logging.getLogger("gunicorn.error").addFilter(_is_no_slow_client)
-        super().init_process()
-
-    def enqueue_req(self, conn: Any) -> None:
-        # The kernel's own limit (socket(7), SO_RCVTIMEO), because gunicorn resets Python's.
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, self._limit)
-        super().enqueue_req(conn)
-
-
-def _is_no_slow_client(record: logging.LogRecord) -> bool:
-    """A client that was too slow is cut off, without a traceback in our log."""
-    return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))
-
-
-class Server(BaseApplication):  # type: ignore[misc]
-    """gunicorn with one process and a pool of threads, so that counters stay in one place."""
 
     def __init__(
         self, settings: ApiSettings, opened: Callable[[], tuple[Flask, Callable[[], None]]]
     ) -> None:
+        """`opened` makes the application and what closes it, in the process that answers: threads
+        and the dbt process must belong to that one."""
         self._settings = settings
         self._opened = opened
-        self._close: Callable[[], None] = lambda: None
-        super().__init__()
 
-    def load_config(self) -> None:
-        host = self._settings.api_host
-        host = f"[{host}]" if ":" in host else host
-        for name, value in {
-            "bind": f"{host}:{self._settings.api_port}",
-            "worker_class": "api.server.Worker",
-            "workers": 1,
-            "threads": self._settings.api_threads,
-            "timeout": 0,
-            "graceful_timeout": 25,
-            "keepalive": 15,
-            "limit_request_line": 8190,
-            "control_socket_disable": True,
-            "worker_exit": lambda server, worker: self._close(),
-            "logger_class": "gunicorn.glogging.Logger",
-            "loglevel": "warning",
-        }.items():
-            self.cfg.set(name, value)
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT; what is being answered then is answered to the end."""
+        Granian(
+            "api",
+            address=self._settings.api_host,
+            port=self._settings.api_port,
+            interface=Interfaces.WSGI,
+            workers=1,
+            respawn_failed_workers=True,
+            workers_kill_timeout=STOP_LIMIT_S,
+            blocking_threads=self._settings.api_threads,
+            backpressure=self._settings.api_connections,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(
+                header_read_timeout=int(self._settings.api_read_timeout_s * 1000)
+            ),
+            websockets=False,
+            log_level=LogLevels.error,
+        ).serve(spawn_target=self._work, target_loader=lambda: None, wrap_loader=False)
 
-    def load(self) -> Flask:
-        # In the worker, after the fork: threads and the dbt process must belong to it.
-        app, self._close = self._opened()
+    def _work(self, worker: int, name: str | None, _: Any, *arguments: Any) -> None:
+        """What the process that answers does."""
+        _end_with(os.getppid())
+        app, close = self._opened()
         log.info("api_serves", host=self._settings.api_host, port=self._settings.api_port)
-        return app
+        try:
+            Granian._spawn_wsgi_worker(worker, name, lambda: app, *arguments)
+        finally:
+            close()
+
+
+def replace_process() -> None:
+    """Have another process answer in the place of this one, which finishes what it can."""
+    os.kill(os.getppid(), signal.SIGHUP)
+
+
+def _end_with(parent: int) -> None:
+    """End when the process above died without a word: it would hold the port for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            threading.Event().wait(_WATCH_S)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()

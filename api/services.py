@@ -9,6 +9,7 @@ from flask import current_app
 
 from api.access import Access
 from api.actions import Actions
+from api.bodies import Bodies
 from api.checking import Checking
 from api.dead_letters import Redrives
 from api.drafts import Drafts
@@ -38,6 +39,7 @@ class Services:
     redrives: Redrives
     watching: Watching
     retention: Retention
+    bodies: Bodies
     actions: Actions
 
 

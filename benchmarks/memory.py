@@ -120,7 +120,7 @@ def _drive(
 
 
 def _now(service: Service) -> dict[str, float]:
-    """Resident MB by process; of the API's (gunicorn's two) the larger, which does the work."""
+    """Resident MB by process; of the API's (granian's two) the larger, which does the work."""
     found: dict[str, float] = {}
     for name, pid in (("API", service.api_process.pid), ("consumer", service.consumer.pid)):
         for one in (pid, *descendants(pid)):

@@ -118,7 +118,9 @@ class ApiSettings(ProcessSettings):
     api_connections: Annotated[int, Field(ge=16, le=65_536)] = Field(
         default=1024, description="that are served at a time; more wait to be accepted"
     )
-    api_read_timeout_s: Seconds = Field(default=15.0, description="for the headers of a request")
+    api_read_timeout_s: Seconds = Field(
+        default=15.0, description="for the headers of a request; bodies that take longer must not be many"
+    )
     api_token: SecretStr | None = None
     worker_token: SecretStr | None = Field(
         default=None, description="of the workers: it allows what they do, and reading"
