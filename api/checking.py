@@ -94,11 +94,11 @@ class Checking:
                 _record(db, request, "sync", is_awaited=False)
             if claim.is_begun:  # its deadline was yesterday's
                 deadline_s = None
-            rule_set, scope = claim.rule_set, claim.scope
+            rule_set, scope, budget = claim.rule_set, claim.scope, claim.budget
             outcome = self._run(
                 rule_set,
                 lambda: self.engine.run(
-                    rule_set, scope, time_limit_s=limit_s, deadline_s=deadline_s
+                    rule_set, scope, time_limit_s=limit_s, deadline_s=deadline_s, budget=budget
                 ),
             )
             if outcome.error_code == EngineBusy.code:  # it never got its turn: no verdict
@@ -116,7 +116,7 @@ class Checking:
                 self._wake_relay(db)
             self._count([stored], [finished])
             if is_partial and stored.result == "stored":
-                self._go_on(Rest(request, claim.fence, rule_set, scope, outcome))
+                self._go_on(Rest(request, claim.fence, rule_set, scope, outcome, budget))
             return Answered(shown)
         finally:
             self.slots.release()
@@ -124,11 +124,12 @@ class Checking:
     def finish(self, rest: Rest, cancellation: Cancellation, is_ended: Callable[[], bool]) -> None:
         """Judge and store the rest of a check; once `is_ended`, give it back instead."""
         rule_set, scope, first = rest.rule_set, rest.scope, rest.first
+        limits: dict[str, Any] = {"cancellation": cancellation, "budget": rest.budget}
 
         def judged() -> CheckOutcome:
             if first is None:
-                return self.engine.run(rule_set, scope, cancellation=cancellation)
-            return self.engine.complete(rule_set, scope, first, cancellation=cancellation)
+                return self.engine.run(rule_set, scope, **limits)
+            return self.engine.complete(rule_set, scope, first, **limits)
 
         outcome = self._run(rule_set, judged, first)
         if is_ended():
@@ -145,7 +146,7 @@ class Checking:
         [claim] = self.claim([request], WORKER, "http", self.settings.lease_s)
         if claim.outcome != "claimed" or claim.rule_set is None:
             return None
-        return Rest(request, claim.fence, claim.rule_set, claim.scope)
+        return Rest(request, claim.fence, claim.rule_set, claim.scope, budget=claim.budget)
 
     def trigger(self, request: Request) -> Answered:
         """Store a request and its message to Kafka in one transaction; answers it as `received`."""

@@ -16,8 +16,8 @@ from api import access, audit
 from api.differences import difference
 from api.judging import foresee
 from api.problems import Forbidden
+from api.store import connections, tables, versions
 from api.store import rules as stored_rules
-from api.store import tables, versions
 from api.store.database import Database
 from quality.custom_rules import FORBIDDEN, has_custom_sql
 from quality.documents import strictly
@@ -100,6 +100,7 @@ class Drafts:
             self.validate(table_id, rules, [f"rules[{place}]" for place in range(len(rules))])
         with self.database.connect() as db:
             rule_set = tables.rule_set(db, table_id, [r for r in rules if r.is_in_force(now)])
+            budget = connections.budget_of(db, table_id)
         resolved = resolve(scope, now)
         with self._slot():
             estimate = self._estimate(rule_set, resolved, is_all=estimate_only)
@@ -107,7 +108,7 @@ class Drafts:
             if estimate_only:
                 return {**answer, **_NOTHING}
             limit_s = self.settings.sync_time_limit_s
-            outcome = self.engine.run(rule_set, resolved, time_limit_s=limit_s)
+            outcome = self.engine.run(rule_set, resolved, time_limit_s=limit_s, budget=budget)
         with self.database.connect() as db:
             outcome = foresee(db, table_id, rule_set.rules, scope, outcome)
         if outcome.error_code is not None:

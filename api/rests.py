@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.store import leases
 from api.store.checks import Request
 from api.store.database import Database
+from quality.budgets import UNLIMITED, Budget
 from quality.checks import CheckOutcome
 from quality.engine.cancellation import Cancellation
 from quality.logs import get_logger
@@ -44,6 +45,7 @@ class Rest:
     rule_set: RuleSet
     scope: tuple[Predicate, ...]
     first: CheckOutcome | None = None
+    budget: Budget = UNLIMITED
 
 
 class Judge(Protocol):

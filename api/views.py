@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import AwareDatetime, BaseModel, Field
 
+from quality.budgets import Budget
 from quality.catalogue import Dimension
 from quality.checks import (
     CheckState,
@@ -25,6 +26,7 @@ class ConnectionView(BaseModel):
     name: str
     target: str
     description: str
+    budget: Budget | None = Field(description="of each check on it; null: as the settings say")
     created_at: AwareDatetime
     updated_at: AwareDatetime
 
@@ -221,6 +223,7 @@ class ClaimView(BaseModel):
     rule_set_hash: str | None = None
     rule_set: dict[str, Any] | None = None
     scope: list[dict[str, Any]] | None = None
+    budget: Budget | None = None
     status: str | None = None
     retry_after_s: float | None = None
     code: str | None = None

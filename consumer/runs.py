@@ -13,6 +13,7 @@ from typing import Protocol
 from consumer.claims import Claim
 from consumer.jobs import Table
 from consumer.metrics import Metrics
+from quality.budgets import Budget
 from quality.checks import CheckOutcome, completed, failed_outcome
 from quality.errors import StringXError
 from quality.logs import get_logger
@@ -26,11 +27,21 @@ class Engine(Protocol):
     """What of `quality.engine` is used here."""
 
     def run(
-        self, rule_set: RuleSet, scope: Sequence[Predicate], *, deadline_s: float | None
+        self,
+        rule_set: RuleSet,
+        scope: Sequence[Predicate],
+        *,
+        deadline_s: float | None,
+        budget: Budget,
     ) -> CheckOutcome: ...
 
     def complete(
-        self, rule_set: RuleSet, scope: Sequence[Predicate], first: CheckOutcome
+        self,
+        rule_set: RuleSet,
+        scope: Sequence[Predicate],
+        first: CheckOutcome,
+        *,
+        budget: Budget,
     ) -> CheckOutcome: ...
 
     def close(self) -> None: ...
@@ -91,7 +102,7 @@ class Runs:
             threading.Thread(target=self._work, name=f"run-{number}", daemon=True).start()
 
     def start(self, claims: list[Claim]) -> None:
-        """Run the claims of one table; those with equal rules, scope and deadline share a run.
+        """Run the claims of one table; those that ask for the same share a run.
 
         What a deadline left is judged once each of them has a verdict, and before the table is
         free: so the checks of a table are stored in their order.
@@ -166,9 +177,11 @@ class Runs:
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
             if claim.rule_set is not None:
+                rules, scope, budget = claim.rule_set, claim.scope, claim.budget
                 if first is not None:
-                    return self._engine.complete(claim.rule_set, claim.scope, first)
-                return self._engine.run(claim.rule_set, claim.scope, deadline_s=claim.time_limit_s)
+                    return self._engine.complete(rules, scope, first, budget=budget)
+                limit_s = claim.time_limit_s
+                return self._engine.run(rules, scope, deadline_s=limit_s, budget=budget)
             code, message = "rule_set_invalid", "the worker does not understand the rule set"
         except StringXError as error:
             log.error("engine_failed", correlation_id=claim.job.id, error=str(error))

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from quality.budgets import UNLIMITED, Budget
 from quality.catalogue import Dimension
 from quality.documents import canonical_json
 from quality.names import ConnectionName, Owner, RequestId, RuleName, TableText, Tag, Text
@@ -68,6 +69,9 @@ class CheckRequest(BaseModel):
     select: Selection = Selection()
     scope: Predicates = ()
     deadline_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
+    budget: Budget = Field(
+        default=UNLIMITED, description="less than its connection allows; more changes nothing"
+    )
     requested_by: Owner | None = None
     pipeline_execution_id: Annotated[int, Field(ge=1, lt=2**63)] | None = None
     labels: Annotated[

@@ -11,6 +11,7 @@ from api import audit, views
 from api.operations import Answer, Body, Operations, PageQuery
 from api.services import services
 from api.store import connections
+from quality.budgets import UNLIMITED, Budget
 from quality.errors import Fault, InvalidInput, NotFound
 from quality.names import ConnectionName, Text
 
@@ -23,6 +24,9 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}")
 class ConnectionBody(Body):
     target: ConnectionName | None = None
     description: Annotated[Text, Field(max_length=2000)] = ""
+    budget: Budget = Field(
+        default=UNLIMITED, description="what each check on it may cost, whoever asks for it"
+    )
 
 
 @add(
@@ -59,7 +63,7 @@ def put_connection(name: str, body: ConnectionBody) -> Answer:
         )
     with services().database.begin() as db:
         before = connections.find(db, name)
-        row, is_new = connections.put(db, name, target, body.description)
+        row, is_new = connections.put(db, name, target, body.description, body.budget)
         audit.record(
             db, "connection.changed", f"connection {name}", {"before": before, "after": row}
         )

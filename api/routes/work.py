@@ -129,6 +129,7 @@ def _described(claim: Claim, request: Request, lease_s: float) -> dict[str, Any]
             "time_limit_s": None if limit is None else limit / 1000,
             "rule_set_hash": claim.rule_set.hash,
             "scope": [predicate.document() for predicate in claim.scope],
+            "budget": claim.budget.document(),
         }
     if claim.status is not None:
         described["status"] = claim.status

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, delete, func, null, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 
 from api.store.paging import Page, fetch_page
 from api.store.schema import connection as table
+from api.store.schema import monitored_table
+from quality.budgets import UNLIMITED, Budget
 from quality.errors import Conflict, NotFound
 
 
-def put(db: Connection, name: str, target: str, description: str) -> tuple[dict[str, Any], bool]:
+def put(
+    db: Connection, name: str, target: str, description: str, budget: Budget = UNLIMITED
+) -> tuple[dict[str, Any], bool]:
     """Create or change; answers the connection and whether it is new."""
+    values = {
+        "target": target,
+        "description": description,
+        "budget": budget.document() or null(),
+    }
     is_new = db.scalar(select(table.c.name).where(table.c.name == name)) is None
     statement = (
         insert(table)
-        .values(name=name, target=target, description=description)
+        .values(name=name, **values)
         .on_conflict_do_update(
             index_elements=["name"],
-            set_={"target": target, "description": description, "updated_at": func.now()},
+            set_={**values, "updated_at": func.now()},
         )
         .returning(*table.c)
     )
@@ -43,6 +52,16 @@ def get(db: Connection, name: str) -> dict[str, Any]:
             code="connection_unknown",
         )
     return row
+
+
+def budget_of(db: Connection, table_id: int) -> Budget:
+    """What one check of a table may cost, as its connection has it."""
+    query = (
+        select(table.c.budget)
+        .join(monitored_table, monitored_table.c.connection == table.c.name)
+        .where(monitored_table.c.id == table_id)
+    )
+    return Budget.model_validate(db.scalar(query) or {})
 
 
 def page(db: Connection, *, limit: int, cursor: str | None) -> Page:

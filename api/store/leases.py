@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from api.store.gate import Gate
+from quality.budgets import UNLIMITED, Budget
 from quality.checks import CheckOutcome
 from quality.errors import StringXError
 from quality.predicates import Predicate
@@ -56,6 +57,7 @@ class Claim:
     fence: int = 0
     rule_set: RuleSet | None = None
     scope: tuple[Predicate, ...] = ()
+    budget: Budget = UNLIMITED
     status: str | None = None
     retry_after_s: float | None = None
     error: StringXError | None = None

@@ -20,6 +20,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from quality.budgets import UNLIMITED, Budget
 from quality.checks import CheckRequest, Selection
 from quality.documents import canonical_json, strictly
 from quality.errors import Fault, InvalidInput, NotFound, StringXError
@@ -35,7 +36,7 @@ _SELECTIONS = 50
 _TABLES = text(
     """
     select asked.connection, asked.name, t.id, cast(t.rules_version as text) as version, c.target,
-        now() as moment
+        c.budget, now() as moment
     from unnest(cast(:connections as text[]), cast(:names as text[])) as asked (connection, name)
     left join connection c on c.name = asked.connection
     left join monitored_table t on t.connection = asked.connection and t.name = asked.name
@@ -106,11 +107,13 @@ class Subject:
     """The active ones, in the order in which they were written."""
     moments: tuple[datetime, ...] = ()
     """When a rule comes into force or goes out of it, in order."""
+    budget: Budget = UNLIMITED
+    """Of one check, as its connection has it."""
     _chosen: dict[tuple[Selection, int], Chosen] = field(default_factory=dict)
 
-    def stands(self, seen: tuple[int, str, str]) -> bool:
-        """Whether the database shows the same: table id, version and target."""
-        return seen == (self.table_id, self.version, self.target)
+    def stands(self, seen: tuple[int, str, str, dict[str, Any] | None]) -> bool:
+        """Whether the database shows the same: table id, version, target and budget."""
+        return seen == (self.table_id, self.version, self.target, self.budget.document() or None)
 
     def chosen(self, select: Selection, now: datetime) -> Chosen:
         """What a check of that selection runs at `now`.
@@ -174,7 +177,7 @@ class RuleSets:
                 continue
             with self._lock:
                 kept = self._kept.get(key)
-            if kept is not None and kept.stands((row.id, row.version, row.target)):
+            if kept is not None and kept.stands((row.id, row.version, row.target, row.budget)):
                 found[key] = kept
             else:
                 missing.append(row)
@@ -207,6 +210,7 @@ class RuleSets:
                 frozenset(rule.name for rule in rules if rule.name is not None),
                 active,
                 tuple(sorted(moment for moment in limits if moment is not None)),
+                Budget.model_validate(row.budget or {}),
             )
             self._keep((row.connection, row.name), subject)
             found[row.connection, row.name] = subject

@@ -34,7 +34,7 @@ _NEW = """
         i.traceparent, i.scope, i.scope_hash, i.rules_version, i.rule_set_hash, i.rules_hash,
         i.where_hash, 'running', :worker, 1, 1, now() + make_interval(secs => :lease_s)
     from jsonb_to_recordset(cast(:items as jsonb)) as i (id text, connection text, table_id bigint,
-        version uuid, target text, table_name text, request jsonb, payload_hash text,
+        version uuid, target text, budget jsonb, table_name text, request jsonb, payload_hash text,
         traceparent text, scope jsonb, scope_hash text, rules_version integer, rule_set_hash text,
         rules_hash text, where_hash text, begins timestamptz, ends timestamptz)
     {still}
@@ -51,6 +51,7 @@ IF_STILL_SO = text(
     join monitored_table t on t.id = i.table_id and t.rules_version = i.version
         and now() >= coalesce(i.begins, '-infinity') and now() < coalesce(i.ends, 'infinity')
     join connection c on c.name = t.connection and c.target = i.target
+        and c.budget is not distinct from i.budget
     cross join (select set_config('synchronous_commit', 'off', true)) as without_waiting
     """
     )
@@ -154,7 +155,8 @@ def insert(
 def _claimed(one: Wanted, fence: int, stored: list[Any] | None) -> Claim:
     """`stored` is the scope of a request that was taken before."""
     scope = one.scope if stored is None else predicates_of(stored)
-    return Claim(one.request.id, "claimed", fence, one.chosen.rule_set, scope)
+    budget = one.request.body.budget.within(one.subject.budget)
+    return Claim(one.request.id, "claimed", fence, one.chosen.rule_set, scope, budget)
 
 
 def _named(one: Wanted) -> dict[str, Any]:
@@ -179,6 +181,7 @@ def _row(one: Wanted) -> dict[str, Any]:
         "table_id": one.subject.table_id,
         "version": one.subject.version,
         "target": one.subject.target,
+        "budget": one.subject.budget.document() or None,
         "table_name": request.body.table,
         "request": request.message,
         "payload_hash": one.payload_hash,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from quality.budgets import UNLIMITED, Budget
 from quality.checks import CheckOutcome
 from quality.engine.cancellation import Cancellation
 from quality.engine.estimate import Estimate
@@ -45,12 +46,14 @@ class Engine(Protocol):
         cancellation: Cancellation | None = None,
         *,
         deadline_s: float | None = None,
+        budget: Budget = UNLIMITED,
     ) -> CheckOutcome:
         """Judge every rule of the set on one snapshot of the rows that `scope` leaves.
 
         `time_limit_s` ends the check; `deadline_s` (after the beginning as well) ends it with what
         is known by then: the rules that matter most come first, and those that there was no time
-        for are `skipped` with a message that begins with `deadline`.
+        for are `skipped` with a message that begins with `deadline`. `budget` is that of the
+        connection and of who asked: the check stays within it, and within that of the settings.
 
         Never raises for what the data, the target or dbt do: a rule that cannot be judged is an
         `error` with a message; a check that cannot be made has an error_code: `target_unreachable`,
@@ -66,6 +69,8 @@ class Engine(Protocol):
         first: CheckOutcome,
         time_limit_s: float | None = None,
         cancellation: Cancellation | None = None,
+        *,
+        budget: Budget = UNLIMITED,
     ) -> CheckOutcome:
         """The whole of a check of these rules and rows that its deadline has cut short.
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from quality.budgets import UNLIMITED, Budget
 from quality.checks import CheckOutcome, RuleResult, completed, failed_outcome
 from quality.custom_rules import faults_of_custom_sql
 from quality.engine.cancellation import Cancellation, CheckCancelled
@@ -26,7 +27,7 @@ from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.preparing import Entry, Planner, Prepared, scope_conditions
 from quality.engine.plan.urgency import LATE, NOT_IN_TIME, End, as_late, first_end, in_stages
 from quality.engine.results import result_of
-from quality.engine.settings import Budget, EngineSettings
+from quality.engine.settings import EngineSettings
 from quality.engine.target.catalogue import signature_of
 from quality.engine.target.connecting import Targets
 from quality.engine.target.pool import Pool
@@ -100,9 +101,10 @@ class PlannedEngine:
         cancellation: Cancellation | None = None,
         *,
         deadline_s: float | None = None,
+        budget: Budget = UNLIMITED,
     ) -> CheckOutcome:
         """See `Engine.run`."""
-        return self._checked(rule_set, tuple(scope), time_limit_s, cancellation, deadline_s)
+        return self._checked(rule_set, tuple(scope), time_limit_s, cancellation, budget, deadline_s)
 
     def complete(
         self,
@@ -111,6 +113,8 @@ class PlannedEngine:
         first: CheckOutcome,
         time_limit_s: float | None = None,
         cancellation: Cancellation | None = None,
+        *,
+        budget: Budget = UNLIMITED,
     ) -> CheckOutcome:
         """See `Engine.complete`."""
         if not first.late:
@@ -121,6 +125,7 @@ class PlannedEngine:
             tuple(scope),
             time_limit_s,
             cancellation,
+            budget,
             spent_s=spent_s,
             places=first.late,
         )
@@ -132,6 +137,7 @@ class PlannedEngine:
         scope: tuple[Predicate, ...],
         time_limit_s: float | None,
         cancellation: Cancellation | None,
+        limits: Budget,
         deadline_s: float | None = None,
         *,
         spent_s: float = 0.0,
@@ -140,7 +146,7 @@ class PlannedEngine:
         """The outcome of the rules at these places, or of all; `spent_s` of a budget is gone."""
         started_at, started = datetime.now(UTC), time.monotonic()
         limit = self._settings.check_time_limit_s if time_limit_s is None else time_limit_s
-        budget = self._settings.budget(rule_set.connection)
+        budget = self._settings.budget(rule_set.connection).within(limits)
         budget_s = None if budget.seconds is None else max(0.0, budget.seconds - spent_s)
         end = first_end(started, limit, deadline_s, budget_s)
         wanted = range(len(rule_set.rules)) if places is None else places

@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode, SettingsConfigDict
 
+from quality.budgets import Budget
 from quality.settings import Seconds, _Settings
 
 
@@ -21,19 +22,6 @@ def _decoded(value: Any) -> Any:
         return json.loads(value or "{}")
     except ValueError:
         raise ValueError("is not JSON") from None
-
-
-class Budget(BaseModel):
-    """What one check may cost on its target; None: as much as it takes.
-
-    `rows`: estimated ones that its queries look at. `seconds`: of time. `queries`: at a time.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    rows: Annotated[int, Field(ge=1)] | None = None
-    seconds: Seconds | None = None
-    queries: Annotated[int, Field(ge=1, le=64)] | None = None
 
 
 class EngineSettings(_Settings):

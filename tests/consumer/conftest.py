@@ -25,6 +25,7 @@ from consumer.patience import PatientApi
 from consumer.reading import Reader
 from consumer.records import Delivery, Record
 from consumer.runs import Runs
+from quality.budgets import Budget
 from quality.checks import CheckOutcome, RuleResult, completed
 from quality.client import ApiClient
 from quality.predicates import Predicate
@@ -47,13 +48,20 @@ class RecordingEngine:
         self.completed: list[str] = []
         self.on_complete: Any = lambda: None
         self.runs: list[tuple[str, tuple[Predicate, ...], float | None]] = []
+        self.budgets: list[Budget] = []
         self.fails: Exception | None = None
         self.on_run: Any = lambda: None
 
     def run(
-        self, rule_set: RuleSet, scope: tuple[Predicate, ...], *, deadline_s: float | None
+        self,
+        rule_set: RuleSet,
+        scope: tuple[Predicate, ...],
+        *,
+        deadline_s: float | None,
+        budget: Budget,
     ) -> CheckOutcome:
         self.runs.append((str(rule_set.table), tuple(scope), deadline_s))
+        self.budgets.append(budget)
         self.on_run()
         if self.fails is not None:
             raise self.fails
@@ -61,9 +69,15 @@ class RecordingEngine:
         return self._outcome(rule_set, left)
 
     def complete(
-        self, rule_set: RuleSet, scope: tuple[Predicate, ...], first: CheckOutcome
+        self,
+        rule_set: RuleSet,
+        scope: tuple[Predicate, ...],
+        first: CheckOutcome,
+        *,
+        budget: Budget,
     ) -> CheckOutcome:
         self.completed.append(str(rule_set.table))
+        self.budgets.append(budget)
         self.on_complete()
         judged = {"status": "pass", "message": None}
         results = tuple(result.model_copy(update=judged) for result in self.leaves)

@@ -98,6 +98,7 @@ class ContractApi:
             "time_limit_s": None if item["id"] in self.partial else self.time_limit_s,
             "rule_set_hash": key,
             "scope": self.resolve(item["request"].get("scope", [])),
+            "budget": item["request"].get("budget", {}),
         }
 
     def _is_held(self, item: dict[str, Any]) -> bool:

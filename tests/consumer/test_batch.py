@@ -82,6 +82,11 @@ def test_another_scope_is_another_run(bench: Bench) -> None:
     assert [len(run[1]) for run in bench.engine.runs] == [0, 1]
 
 
+def test_a_check_has_the_budget_that_the_api_says(bench: Bench) -> None:
+    bench.work(bench.request("request-1"), bench.request("request-2", budget={"rows": 5}))
+    assert [budget.rows for budget in bench.engine.budgets] == [None, 5]
+
+
 def test_a_relative_time_is_what_the_api_made_of_it(bench: Bench) -> None:
     resolved = {"timestamp": "2026-01-31T12:00:00+00:00"}
     bench.api.resolve = lambda scope: [{**predicate, "value": resolved} for predicate in scope]

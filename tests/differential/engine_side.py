@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from quality.budgets import UNLIMITED
 from quality.checks import CheckOutcome
 from quality.engine.cancellation import Cancellation
 from quality.engine.plan import arranging
@@ -18,7 +19,7 @@ from quality.engine.plan.planning import Plan, plan_test
 from quality.engine.plan.preparing import entry_of
 from quality.engine.plan.urgency import End
 from quality.engine.planned import PlannedEngine
-from quality.engine.settings import Budget, EngineSettings
+from quality.engine.settings import EngineSettings
 from quality.predicates import Predicate
 from quality.rules import RuleSet
 from tests.conftest import PROJECT
@@ -69,10 +70,12 @@ class EngineSide:
         entry = entry_of(Plan(tuple(plan_test(test) for test in tests)))
         findings = []
         for _ in range(times):
+            places = range(len(tests))
+            narrowed, limits = entry.plan.narrowed(), (end, Cancellation(), UNLIMITED)
             found, _ = self.rules._findings(
-                (), entry, entry.plan.narrowed(), pool, (), end, Cancellation(), Budget()
+                (), entry, narrowed, pool, (), *limits, frozenset(places)
             )
-            findings.append([found[place] for place in range(len(tests))])
+            findings.append([found[place] for place in places])
         return findings
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from quality.budgets import Budget
 from quality.engine import EngineSettings
 from quality.engine.plan import arranging
 from quality.engine.planned import PlannedEngine
@@ -91,6 +92,25 @@ def test_a_connection_has_a_budget_of_its_own(new_engine: EngineMaker) -> None:
     assert said(new_engine(budget_rows=5, connection_budgets=generous))["check"] == "pass"
     mean = {target: {"rows": 5, "queries": 1}}
     assert said(new_engine(connection_budgets=mean))["check"] == "error"
+
+
+def test_who_asks_and_his_connection_can_only_have_less(new_engine: EngineMaker) -> None:
+    def status(engine: PlannedEngine, **budget: Any) -> str:
+        outcome = engine.run(ALL, budget=Budget(**budget))
+        return str(outcome.status)
+
+    assert status(new_engine(), rows=1_000_000) == "pass"
+    assert status(new_engine(), rows=5, queries=1) == "error"
+    mean = new_engine(budget_rows=5)
+    assert status(mean) == status(mean, rows=1_000_000) == "error"
+    assert status(new_engine(), queries=1, seconds=60.0) == "pass"
+
+
+def test_the_least_of_two_budgets_holds() -> None:
+    asked, limit = Budget(rows=10, seconds=5.0), Budget(rows=20, seconds=1.0, queries=2)
+    assert asked.within(limit) == Budget(rows=10, seconds=1.0, queries=2)
+    assert asked.within(Budget()) == Budget().within(asked) == asked
+    assert asked.document() == {"rows": 10, "seconds": 5.0}
 
 
 def test_time_over_budget_leaves_out_what_was_not_judged(new_engine: EngineMaker) -> None:
