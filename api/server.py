@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -61,6 +62,8 @@ class Server:
         """What the process that answers does."""
         _end_with(os.getppid())
         app, close = self._opened()
+        gc.collect()
+        gc.freeze()  # what is there for good is not looked through again and again: 0.1 s each time
         log.info("api_serves", host=self._settings.api_host, port=self._settings.api_port)
         try:
             Granian._spawn_wsgi_worker(worker, name, lambda: app, *arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -169,6 +170,8 @@ class Service:
         if self.settings.portal:
             self.portal.start()
         self._worker.start()
+        gc.collect()
+        gc.freeze()  # what is there for good is not looked through again and again: 0.1 s each time
         log.info("consumer_started", topic=self.kafka.request_topic, group=self.kafka.group)
         code = 0
         try:

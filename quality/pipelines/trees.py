@@ -29,16 +29,24 @@ class Tree:
     failed_id: int | None
 
 
+class _Place(NamedTuple):
+    """Where a node stands: it, its children, and when it ended after the root began (seconds)."""
+
+    node: dict[str, Any]
+    children: list[dict[str, Any]]
+    end_s: float
+
+
 def tree(root_id: int, runs: Iterable[Run | tuple[Any, ...]]) -> Tree:
-    """The nodes from the root down; `runs` come from the top, parents before their children.
+    """The nodes from the root down; `runs` come from the top, parents before their children, and
+    those of one parent in the order of their starts.
 
     Each node has `share` of the root's time, `own_share` (without the time in which its children
-    ran) and `children` in the order of their starts. A failure began at the execution that failed
-    first of those that have no failed child.
+    ran) and `children`. A failure began at the execution that failed first of those that have no
+    failed child.
     """
-    nodes: dict[int, dict[str, Any]] = {}
-    times: dict[int, tuple[float, float]] = {}
-    parents: dict[int, list[dict[str, Any]]] = {}
+    places: dict[int, _Place] = {}
+    alone: dict[int, list[float]] = {}  # of parents: seconds without a child, and seen until when
     failed: list[dict[str, Any]] = []
     total = 0.0
     # Thousands of them are taken in one request: so one pass, and no call for each.
@@ -48,7 +56,7 @@ def tree(root_id: int, runs: Iterable[Run | tuple[Any, ...]]) -> Tree:
             total = seconds or 1.0
         share = round(seconds / total, 6)
         children: list[dict[str, Any]] = []
-        nodes[number] = node = {
+        node = {
             "id": number,
             "parent_id": parent_id,
             "pipeline_id": pipeline_id,
@@ -62,30 +70,23 @@ def tree(root_id: int, runs: Iterable[Run | tuple[Any, ...]]) -> Tree:
             "is_failed": succeeded is False,
             "children": children,
         }
-        times[number] = (began_s, seconds)
+        until = began_s + seconds
+        places[number] = _Place(node, children, until)
         if succeeded is False:
             failed.append(node)
-        if parent_id is not None and not is_root:
-            siblings = nodes[parent_id]["children"]
-            if not siblings:
-                parents[parent_id] = siblings
-            siblings.append(node)
-    for number, children in parents.items():
-        children.sort(key=lambda child: (times[child["id"]][0], child["id"]))
-        spans = [times[child["id"]] for child in children]
-        own = times[number][1] - _covered(spans, sum(times[number]))
-        nodes[number]["own_share"] = round(max(0.0, own) / total, 6)
+        if is_root or parent_id is None:
+            continue
+        parent, siblings, ended = places[parent_id]
+        siblings.append(node)
+        left = alone.get(parent_id)
+        if left is None:
+            left = alone[parent_id] = [parent["seconds"], began_s]
+        since, until = max(began_s, left[1]), min(until, ended)
+        if until > since:
+            left[0] -= until - since
+            left[1] = until
+    for number, (own, _) in alone.items():
+        places[number].node["own_share"] = round(max(0.0, own) / total, 6)
     broken = (node for node in failed if not any(child["is_failed"] for child in node["children"]))
-    first = min(broken, key=lambda node: (sum(times[node["id"]]), node["id"]), default=None)
-    return Tree(nodes[root_id], None if first is None else first["id"])
-
-
-def _covered(spans: list[tuple[float, float]], end: float) -> float:
-    """Seconds up to `end` in which at least one of these ran, (began, seconds) in their order."""
-    covered, reached = 0.0, spans[0][0]
-    for began, seconds in spans:
-        start, until = max(began, reached), min(began + seconds, end)
-        if until > start:
-            covered += until - start
-            reached = until
-    return covered
+    first = min(broken, key=lambda node: (places[node["id"]].end_s, node["id"]), default=None)
+    return Tree(places[root_id].node, None if first is None else first["id"])

@@ -110,7 +110,7 @@ _TREE = text(
     from pipeline_execution root
     join pipeline_execution_closure c on c.parent_execution_id = root.id
     join pipeline_execution e on e.id = c.child_execution_id
-    where root.id = :id order by c.depth, e.id limit :limit
+    where root.id = :id order by c.depth, e.start_date, e.id limit :limit
     """
 )
 _PIPELINES = text("select id, name from pipeline where id = any(cast(:ids as bigint[]))")
@@ -195,7 +195,8 @@ def checks_of(db: Connection, execution_id: int) -> list[dict[str, Any]]:
 
 
 def descendants(db: Connection, execution_id: int, limit: int) -> list[Any]:
-    """An execution and all below it, each as a `quality.pipelines.trees.Run`, from the top.
+    """An execution and all below it, each as a `quality.pipelines.trees.Run`, from the top and
+    by their starts.
 
     NotFound with code `execution_unknown`.
     """
