@@ -16,6 +16,7 @@ from werkzeug.exceptions import LengthRequired, RequestEntityTooLarge, Unsupport
 
 from api import reach
 from api.services import services
+from api.store.paging import Page
 from quality.access import Scope
 from quality.documents import read_json, read_yaml, strictly
 from quality.errors import InvalidInput, MalformedDocument, invalid_input
@@ -78,6 +79,11 @@ class Answer:
     document: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
+
+
+def paged(page: Page) -> Answer:
+    """The answer of every list: its items, and where it goes on."""
+    return Answer({"items": page.items, "next_cursor": page.next_cursor})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from api import access_views as views
-from api.operations import Answer, Operations, PageQuery
+from api.operations import Answer, Operations, PageQuery, paged
 from api.routes.checks import Moment
 from api.services import services
 from api.store import audit
@@ -40,4 +40,4 @@ def list_audit_events(query: AuditQuery) -> Answer:
             **{name: getattr(query, name) for name in paging},
             filters=query.model_dump(exclude=paging),
         )
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)

@@ -10,7 +10,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from api import views
 from api.access import author
-from api.operations import Answer, Operations, PageQuery
+from api.operations import Answer, Operations, PageQuery, paged
 from api.services import services
 from api.store import results, samples
 from api.store.checks import Request
@@ -120,7 +120,7 @@ def list_checks(query: CheckQuery) -> Answer:
     """List checks, newest first."""
     with services().database.connect() as db:
         page = results.checks_page(db, **_page_arguments(query))
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add("GET", "/results", query=ResultQuery, answers={200: views.HistoryPage})
@@ -128,7 +128,7 @@ def list_results(query: ResultQuery) -> Answer:
     """The history of rule results, newest first."""
     with services().database.connect() as db:
         page = results.results_page(db, **_page_arguments(query))
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 def _known_id(check_id: str) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from api import audit, views
-from api.operations import Answer, Body, Operations, PageQuery
+from api.operations import Answer, Body, Operations, PageQuery, paged
 from api.services import services
 from api.store import connections
 from quality.budgets import UNLIMITED, Budget
@@ -40,7 +40,7 @@ def list_connections(query: PageQuery) -> Answer:
     """List connections."""
     with services().database.connect() as db:
         page = connections.page(db, limit=query.limit, cursor=query.cursor)
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add(

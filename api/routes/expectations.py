@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import Connection
 
 from api import audit
-from api.operations import Answer, Operations, PageQuery
+from api.operations import Answer, Operations, PageQuery, paged
 from api.routes.tables import known_id
 from api.services import services
 from api.store import expectations
@@ -46,7 +46,7 @@ def list_expectations(query: PageQuery) -> Answer:
     """List the tables of which checks are expected, and when."""
     with services().database.connect() as db:
         page = expectations.page(db, limit=query.limit, cursor=query.cursor)
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add("GET", "/tables/<int:table_id>/expectation", answers={200: ExpectationView})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import AwareDatetime, Field
 
 from api import views
-from api.operations import Answer, Body, Cursor, Limit, Operations, PageQuery
+from api.operations import Answer, Body, Cursor, Limit, Operations, PageQuery, paged
 from api.routes.checks import Moment
 from api.routes.rules import Rules
 from api.routes.tables import known_id
@@ -51,7 +51,7 @@ def list_measurements(table_id: int, query: MeasurementQuery) -> Answer:
             limit=query.limit,
             cursor=query.cursor,
         )
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add(
@@ -78,4 +78,4 @@ def replay_checks(table_id: int, body: ReplayBody) -> Answer:
             limit=body.limit,
             cursor=body.cursor,
         )
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)

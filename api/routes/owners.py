@@ -9,11 +9,11 @@ from pydantic import Field, model_validator
 from api import ownership
 from api import ownership_views as views
 from api.access import demand
-from api.operations import Answer, Body, Operations, PageQuery
-from api.routes.tables import BIGGEST_ID
+from api.operations import Answer, Body, Operations, PageQuery, paged
+from api.routes import tables
+from api.routes.identifiers import known_id
 from api.services import services
 from api.store import ownership as things
-from quality.errors import NotFound
 from quality.names import Text
 from quality.ownership import KINDS, ORPHANED, OwnerName, Standing, ThingKind
 
@@ -79,7 +79,7 @@ def list_ownership(query: OwnershipQuery) -> Answer:
             owner=query.owner,
             standings=query.standings,
         )
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add(
@@ -92,9 +92,8 @@ def list_ownership(query: OwnershipQuery) -> Answer:
 )
 def claim_pipeline(pipeline_id: int, body: PipelineClaimBody) -> Answer:
     """Take over a pipeline that is an orphan, and activate it if asked, in one call."""
-    if pipeline_id > BIGGEST_ID:
-        raise NotFound("there is no such pipeline", code="pipeline_unknown")
-    return _claim("pipeline", pipeline_id, body, activate=body.activate)
+    known = known_id(pipeline_id, "pipeline")
+    return _claim("pipeline", known, body, activate=body.activate)
 
 
 @add(
@@ -106,7 +105,7 @@ def claim_pipeline(pipeline_id: int, body: PipelineClaimBody) -> Answer:
 )
 def claim_table(table_id: int, body: ClaimBody) -> Answer:
     """Take over a table that is an orphan; rules without an owner of their own come with it."""
-    return _claim("table", table_id, body)
+    return _claim("table", tables.known_id(table_id), body)
 
 
 @add(
@@ -118,7 +117,7 @@ def claim_table(table_id: int, body: ClaimBody) -> Answer:
 )
 def claim_rule_set(table_id: int, body: ClaimBody) -> Answer:
     """Take over the rules of a table, if their owner makes them an orphan."""
-    return _claim("rule_set", table_id, body)
+    return _claim("rule_set", tables.known_id(table_id), body)
 
 
 @add(
@@ -140,8 +139,6 @@ def claim_all(body: BulkClaimBody) -> Answer:
 
 
 def _claim(kind: ThingKind, thing_id: int, body: ClaimBody, *, activate: bool = False) -> Answer:
-    if thing_id > BIGGEST_ID:
-        raise NotFound(f"table {thing_id} is not configured", code="table_not_configured")
     with services().database.begin() as db:
         owner = ownership.claimant(db, body.owner)
         claimed = ownership.claim(db, kind, thing_id, owner, activate=activate, force=body.force)

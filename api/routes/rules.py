@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from api import rule_views as views
-from api.operations import Answer, Body, Operations, PageQuery, Query
+from api.operations import Answer, Body, Operations, PageQuery, Query, paged
 from api.routes.tables import known_id
 from api.services import services
 from api.store import rules, versions
@@ -75,7 +75,7 @@ def list_rules(table_id: int, query: RuleQuery) -> Answer:
         page = rules.page(
             db, known_id(table_id), limit=query.limit, cursor=query.cursor, filters=filters
         )
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add(

@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 from sqlalchemy import Connection
 
 from api import audit, views
-from api.operations import Answer, Body, Operations, PageQuery
+from api.operations import Answer, Body, Operations, PageQuery, paged
+from api.routes.identifiers import BIGGEST_ID
 from api.services import services
 from api.store import connections, rules, tables
 from quality.checks import CheckStatus
@@ -18,7 +19,6 @@ from quality.names import ConnectionName, Owner, TableName, TableText, Text
 operations = Operations("tables", __name__)
 add = operations.add
 
-BIGGEST_ID = 2**63 - 1
 Description = Annotated[Text, Field(max_length=2000)]
 
 
@@ -60,7 +60,7 @@ def list_tables(query: TableQuery) -> Answer:
             owner=query.owner,
             status=query.status,
         )
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add(

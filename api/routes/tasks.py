@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from api import audit
 from api.access import actor
-from api.operations import Answer, Operations, PageQuery
+from api.operations import Answer, Operations, PageQuery, paged
 from api.services import services
 from api.store import task_runs
 from quality.errors import NotFound
@@ -32,9 +32,7 @@ class RunQuery(PageQuery):
     status: RunStatus | None = None
 
 
-class RunSummary(BaseModel):
-    """A run without its tasks."""
-
+class _Run(BaseModel):
     id: str
     file: str
     host: str
@@ -44,21 +42,17 @@ class RunSummary(BaseModel):
     duration_ms: float
     reported_by: str
     action_id: int | None = Field(description="the action on a verdict that it is a run of")
+
+
+class RunSummary(_Run):
+    """A run without its tasks."""
+
     task_count: int
 
 
-class RunView(BaseModel):
+class RunView(_Run):
     """A run with its tasks."""
 
-    id: str
-    file: str
-    host: str
-    status: str
-    started_at: datetime
-    finished_at: datetime
-    duration_ms: float
-    reported_by: str
-    action_id: int | None
     tasks: list[TaskRecord]
 
 
@@ -96,7 +90,7 @@ def list_task_runs(query: RunQuery) -> Answer:
         page = task_runs.page(
             db, file=query.file, status=query.status, limit=query.limit, cursor=query.cursor
         )
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add("GET", "/task-runs/<run_id>", answers={200: RunView})

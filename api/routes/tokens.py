@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from api import access_views as views
 from api import audit
 from api.access import actor, caller
-from api.operations import Answer, Body, Operations, PageQuery
+from api.operations import Answer, Body, Operations, PageQuery, paged
 from api.services import services
 from api.store import access, owners
 from quality.access import Scope, TablePattern, Token, grants
@@ -87,7 +87,7 @@ def list_tokens(query: TokenQuery) -> Answer:
             holder=query.holder,
             is_usable=query.usable,
         )
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add("GET", "/tokens/self", answers={200: views.CallerView}, scope="any", is_about_tables=False)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from api import audit, ownership
 from api import ownership_views as views
-from api.operations import Answer, Body, Operations, PageQuery
+from api.operations import Answer, Body, Operations, PageQuery, paged
 from api.services import services
 from api.store import owners
 from quality.errors import NotFound
@@ -48,7 +48,7 @@ def list_users(query: UserQuery) -> Answer:
         page = owners.page(
             db, "user", limit=query.limit, cursor=query.cursor, is_blocked=query.blocked
         )
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add(
@@ -106,7 +106,7 @@ def list_teams(query: PageQuery) -> Answer:
     """List teams with their members."""
     with services().database.connect() as db:
         page = owners.page(db, "team", limit=query.limit, cursor=query.cursor, is_blocked=None)
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add(

@@ -6,7 +6,7 @@ from typing import Any
 
 from api import rule_views as views
 from api.differences import complete, difference, in_force
-from api.operations import Answer, Operations, PageQuery
+from api.operations import Answer, Operations, PageQuery, paged
 from api.routes.rules import Signature
 from api.routes.tables import known_id
 from api.services import services
@@ -21,7 +21,7 @@ def list_versions(table_id: int, query: PageQuery) -> Answer:
     """List the versions of a table's rules, newest first."""
     with services().database.connect() as db:
         page = versions.page(db, known_id(table_id), limit=query.limit, cursor=query.cursor)
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add("GET", "/tables/<int:table_id>/versions/<int:number>", answers={200: views.VersionView})

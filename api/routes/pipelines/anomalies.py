@@ -11,9 +11,9 @@ from api import access, audit
 from api.operations import Answer, Body, Limit, Operations, PageQuery
 from api.pipelines.views.anomalies import AnomalyRuleList, AnomalyRuleView, ComparisonList
 from api.pipelines.views.pipelines import Made
+from api.routes.identifiers import known_id
 from api.routes.pipelines.framework import add as add_at_root
 from api.routes.pipelines.framework import listed
-from api.routes.pipelines.identifiers import known_id
 from api.services import services
 from api.store.pipelines import anomalies, executions
 from quality.errors import NotFound

@@ -8,11 +8,11 @@ from pydantic import Field
 from pydantic_core import to_json
 
 from api.access import actor
-from api.operations import Answer, Encoded, Operations, PageQuery
+from api.operations import Answer, Encoded, Operations, PageQuery, paged
 from api.pipelines.views.executions import ExecutionPage, ExecutionTree, ExecutionView
 from api.routes.checks import Moment
+from api.routes.identifiers import known_id
 from api.routes.pipelines.framework import shown
-from api.routes.pipelines.identifiers import known_id
 from api.services import services
 from api.store.pipelines import executions, listing
 from quality.pipelines.reports import EndReport, Id, StartReport
@@ -73,7 +73,7 @@ def list_executions(query: ExecutionQuery) -> Answer:
     }
     with services().database.connect() as db:
         page = listing.page(db, limit=query.limit, cursor=query.cursor, filters=filters)
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add("GET", "/executions/<int:execution_id>", answers={200: ExecutionView})

@@ -24,7 +24,7 @@ from api.pipelines.views.pipelines import (
     TypeList,
     TypeView,
 )
-from api.routes.pipelines.identifiers import known_id
+from api.routes.identifiers import known_id
 from api.services import services
 from api.store.paging import Page
 from api.store.pipelines import executions, pipelines, types

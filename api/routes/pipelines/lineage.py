@@ -18,9 +18,9 @@ from api.pipelines.views.lineage import (
     LineageKept,
 )
 from api.pipelines.views.pipelines import Made
+from api.routes.identifiers import known_id
 from api.routes.pipelines.framework import ListQuery, listed
 from api.routes.pipelines.framework import add as add_at_root
-from api.routes.pipelines.identifiers import known_id
 from api.services import services
 from api.store.pipeline_schema import address, address_type
 from api.store.pipelines import addresses, lineage

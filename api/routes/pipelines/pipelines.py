@@ -7,11 +7,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from api.operations import Answer, Operations, PageQuery, Query
+from api.operations import Answer, Operations, PageQuery, Query, paged
 from api.pipelines import reporting
 from api.pipelines.views.executions import DailyReport
 from api.pipelines.views.pipelines import PipelinePage, PipelineView, TypePage
-from api.routes.pipelines.identifiers import known_id
+from api.routes.identifiers import known_id
 from api.services import services
 from api.store.pipelines import daily, pipelines, types
 from quality.names import Owner
@@ -58,7 +58,7 @@ def list_pipelines(query: PipelinePageQuery) -> Answer:
     with services().database.connect() as db:
         filters = query.model_dump(exclude={"limit", "cursor"})
         page = pipelines.page(db, limit=query.limit, cursor=query.cursor, filters=filters)
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add("GET", "/pipelines/<int:pipeline_id>", answers={200: PipelineView})
@@ -73,7 +73,7 @@ def list_pipeline_types(query: TypePageQuery) -> Answer:
     """List types of pipelines."""
     with services().database.connect() as db:
         page = types.page(db, limit=query.limit, cursor=query.cursor, name=query.name)
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 @add("GET", "/pipelines/report", query=ReportQuery, answers={200: DailyReport})

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from api import audit
-from api.operations import Answer, Operations, PageQuery
+from api.operations import Answer, Operations, PageQuery, paged
 from api.pipelines import watching
 from api.pipelines.views.alerts import AlertPage, Looked
 from api.routes.pipelines.framework import add as add_at_root
@@ -58,7 +58,7 @@ def list_pipeline_alerts(query: AlertQuery) -> Answer:
     with services().database.connect() as db:
         filters = query.model_dump(exclude={"limit", "cursor"})
         page = alerts.page(db, limit=query.limit, cursor=query.cursor, filters=filters)
-    return Answer({"items": page.items, "next_cursor": page.next_cursor})
+    return paged(page)
 
 
 def _answered(noun: str, looked: watching.Looked) -> Answer:
