@@ -9,6 +9,10 @@ import pytest
 import yaml
 
 from quality import settings
+from quality.tasks.events import EVENTS, example
+from quality.tasks.plan import read_plan
+from quality.tasks.registry import registered
+from quality.tasks.settings import ActionSettings, TaskSettings
 from tests.brokers.apache_kafka import kafka_version
 from tests.conftest import PROJECT
 
@@ -68,10 +72,6 @@ def test_secrets_have_no_default_and_are_in_the_example(compose: dict[str, Any])
                 assert re.search(r"\$\{\w+:\?", value), name
 
 
-def test_each_service_waits_for_what_it_needs(services: dict[str, dict[str, Any]]) -> None:
-    def conditions(name: str) -> dict[str, str]:
-        needs = services[name].get("depends_on", {})
-        return {other: need["condition"] for other, need in needs.items()}
 def test_the_operators_token_is_the_apis_alone(compose: dict[str, Any]) -> None:
     holders = [name for name, one in compose["services"].items() if "STRINGX_API_TOKEN" in str(one)]
     assert holders == ["api"]
@@ -83,6 +83,10 @@ def test_the_operators_token_is_the_apis_alone(compose: dict[str, Any]) -> None:
     assert files == [f"/run/secrets/{secret}"]
 
 
+def test_each_service_waits_for_what_it_needs(services: dict[str, dict[str, Any]]) -> None:
+    def conditions(name: str) -> dict[str, str]:
+        needs = services[name].get("depends_on", {})
+        return {other: need["condition"] for other, need in needs.items()}
 
     assert conditions("migrate") == {"postgres": "service_healthy"}
     assert conditions("api")["migrate"] == "service_completed_successfully"
@@ -122,11 +126,14 @@ def test_our_settings_are_ones_that_we_read(
         for kind in (
             *(settings.KafkaSettings, settings.ClientSettings),
             *(settings.ApiSettings, settings.ConsumerSettings),
+            *(ActionSettings, TaskSettings),
         )
         for field in kind.model_fields
     }
     profile = (PROJECT / "stringx" / "profiles.yml").read_text()
     known |= set(re.findall(r"env_var\(\s*'(\w+)'", profile)) | {"STRINGX_HEALTH_URL"}
+    actions = "".join(file.read_text() for file in (DEPLOY / "actions").glob("*.conf"))
+    known |= set(re.findall(r"\$\{(\w+)\}", actions))
     for name in OURS:
         assert set(services[name]["environment"]) <= known
 
@@ -135,3 +142,17 @@ def test_our_settings_are_ones_that_we_read(
             monkeypatch.setenv(name, re.sub(r"\$\{\w+:\?[^}]*\}", "a-secret-of-the-test", value))
     assert settings.load(settings.ApiSettings).api_token is not None
     assert settings.load(settings.KafkaSettings).bootstrap_servers == "kafka:19092"
+
+
+def test_t10_the_actions_that_come_along_are_where_the_api_looks_and_valid(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    api = services["api"]
+    assert f"./actions:{api['environment']['STRINGX_ACTIONS_DIR']}:ro" in api["volumes"]
+    files = sorted((DEPLOY / "actions").iterdir())
+    assert files
+    given = {name: "https://hooks.example.org/x" for name in api["environment"] if "_URL" in name}
+    for file in files:
+        for event in EVENTS:
+            plan = read_plan(file, registered(None), {**given, **example(event)})
+            assert plan.steps and not plan.warnings
