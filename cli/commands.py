@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from cli import (
+    actions,
     checks,
     completion,
     dead_letters,
@@ -13,6 +14,7 @@ from cli import (
     gate,
     importing,
     owners,
+    ownership,
     results,
     rule_sets,
     rules,
@@ -61,6 +63,7 @@ for command in (
 for command in (
     tables.tables,
     tasks.tasks,
+    actions.actions,
     tokens.token,
     rules.rules,
     checks.check,
@@ -68,6 +71,7 @@ for command in (
     gate.gate,
     importing.import_,
     owners.owners,
+    ownership.ownership,
     exporting.export,
     dead_letters.dead_letters,
     completion.completion,

@@ -63,7 +63,8 @@ def _own_codes(command: Callable[..., int]) -> Callable[..., int]:
 def owners() -> None:
     """Owners of pipeline schedules on a GitLab-compatible platform.
 
-    The platform is at STRINGX_GITLAB_URL, STRINGX_GITLAB_TOKEN is the token (scope api).
+    The platform is at STRINGX_GITLAB_URL, STRINGX_GITLAB_TOKEN is the token (scope api). Whose the
+    pipelines, tables and rules of StringX itself are is the subject of `stringx ownership`.
 
     \b
     Example: stringx owners scan --group data --user 17

@@ -11,9 +11,11 @@ import click
 
 from cli import exits
 from cli.printing import as_json, coloured, output_option, plain, show
+from cli.task_runs import list_runs, show_run
 from quality.errors import InvalidInput
 from quality.settings import load
 from quality.tasks import Plan, read_plan, reporting, run
+from quality.tasks.events import EVENTS, Event, example
 from quality.tasks.plan import Step, variables_of
 from quality.tasks.record import TaskRecord
 from quality.tasks.registry import TaskClass, registered
@@ -37,22 +39,32 @@ _set = click.option(
     metavar="NAME=TEXT",
     help="What ${NAME} is in the file, before the environment; may be repeated.",
 )
+_verdict = click.option(
+    "--verdict",
+    type=click.Choice(EVENTS),
+    help="As an action: with a made-up verdict of this kind as VERDICT_… variables.",
+)
 
 
 @click.group()
 def tasks() -> None:
     """Run lists of tasks from HOCON files.
 
+    What is run when a verdict changes is the subject of `stringx actions`.
+
     \b
-    Example: stringx tasks run nightly.conf --set DAY=2026-01-31
+    Examples:
+      stringx tasks run nightly.conf --set DAY=2026-01-31
+      stringx tasks runs --status failed
     """
 
 
 @tasks.command("run", epilog=_CODES)
 @_file
 @_set
+@_verdict
 @output_option("table", "json")
-def run_file(file: Path, given: tuple[str, ...], output: str) -> int:
+def run_file(file: Path, given: tuple[str, ...], verdict: Event | None, output: str) -> int:
     """Validate a task file as a whole, and run its tasks in their order.
 
     The record of the run is sent to the API if STRINGX_API_URL is set; while it is away, records
@@ -62,7 +74,7 @@ def run_file(file: Path, given: tuple[str, ...], output: str) -> int:
     Example: stringx tasks run nightly.conf
     """
     settings = load(TaskSettings)
-    plan = _plan(file, given, settings)
+    plan = _plan(file, given, verdict, settings)
     progress = _Progress(len(plan.steps))
     with obeying_sigterm():
         ended = run(plan, settings, told=progress.tell)
@@ -87,13 +99,16 @@ def run_file(file: Path, given: tuple[str, ...], output: str) -> int:
 @tasks.command("validate", epilog=_CODES)
 @_file
 @_set
-def validate(file: Path, given: tuple[str, ...]) -> None:
+@_verdict
+def validate(file: Path, given: tuple[str, ...], verdict: Event | None) -> None:
     """Say everything that is wrong with a task file, with its place, and run nothing.
 
     \b
-    Example: stringx tasks validate nightly.conf
+    Examples:
+      stringx tasks validate nightly.conf
+      stringx tasks validate tell-ops.conf --verdict fail
     """
-    plan = _plan(file, given, load(TaskSettings))
+    plan = _plan(file, given, verdict, load(TaskSettings))
     click.echo(f"valid: {file}, {len(plan.steps)} tasks")
 
 
@@ -137,8 +152,10 @@ def _arguments(task: TaskClass) -> list[dict[str, Any]]:
     return found
 
 
-def _plan(file: Path, given: tuple[str, ...], settings: TaskSettings) -> Plan:
-    pairs = {}
+def _plan(
+    file: Path, given: tuple[str, ...], verdict: Event | None, settings: TaskSettings
+) -> Plan:
+    pairs = {} if verdict is None else example(verdict)
     for text in given:
         name, equals, value = text.partition("=")
         if not equals or not name:
@@ -149,6 +166,10 @@ def _plan(file: Path, given: tuple[str, ...], settings: TaskSettings) -> Plan:
     for warning in plan.warnings:
         click.echo(f"stringx: {warning}", err=True)
     return plan
+
+
+for command in (list_runs, show_run):
+    tasks.add_command(command)
 
 
 class _Progress:

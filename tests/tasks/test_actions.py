@@ -18,12 +18,13 @@ import requests
 
 from api.action_process import ActionProcess
 from api.store.action_queue import Action
+from cli.__main__ import main
 from embedded.postgres import EmbeddedPostgres
 from quality.settings import ApiSettings
 from quality.tasks.events import next_state
 from quality.tasks.settings import ActionSettings
 from tests.conftest import LiveApi, start_api
-from tests.tasks.conftest import Listener, listening, runs
+from tests.tasks.conftest import Listener, listening, read_number, runs
 
 SECRET = "a-secret-of-sixteen-and-more"
 TELL = """tasks = [
@@ -165,8 +166,8 @@ def test_t10_fail_acts_once_and_so_does_the_recovery(acting: Acting) -> None:
     table = acting.table()
     assert table.name_actions(on_fail="tell.conf", on_recovery="tell.conf").status_code == 200
     first = table.check("null")
-    table.check("null", "null")  # still failing: no change of state
     table.actions("succeeded")
+    table.check("null", "null")  # still failing: no change of state
     table.check("null")
     last = table.check("1")
     failed, recovered = table.actions("succeeded", "succeeded")
@@ -565,19 +566,44 @@ def test_t10_warn_and_error_are_events_of_their_own(acting: Acting) -> None:
     assert [json.loads(body)["event"] for _, _, body in acting.listener.got] == ["warn", "error"]
 
 
+def test_t10_the_command_line_names_files_and_shows_what_was_run(
+    acting: Acting, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("STRINGX_API_URL", acting.live.url)
+    table = acting.table()
+
+    def run(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        return (main([*words]), *capsys.readouterr())
+
+    acting.write("quiet.conf", QUIET)
+    assert run("actions", "set", table.name, "--on-fail", "quiet.conf")[0] == 0
+    code, out, _ = run("actions", "set", table.name, "--on-warn", "quiet.conf", "-o", "json")
+    assert (code, json.loads(out)["on_fail"], json.loads(out)["on_warn"]) == (
+        0,
+        *["quiet.conf"] * 2,
+    )
+    run("actions", "set", table.name, "--on-warn", "none")
+    shown = [line.split() for line in run("actions", "show", table.name)[1].splitlines()]
+    assert shown[1:3] == [["fail", "quiet.conf"], ["warn", "none"]]
+    code, _, err = run("actions", "set", table.name, "--on-error", "nowhere.conf")
+    assert (code, "nowhere.conf is no file of STRINGX_ACTIONS_DIR" in err) == (2, True)
+    assert run("actions", "set", table.name)[0] == 2
+
+    table.check("null")
+    [action] = table.actions("succeeded")
+    listed = json.loads(run("actions", "runs", "--table", table.name, "-o", "json")[1])
+    assert listed == [action]
+    text = run("tasks", "show", action["run_id"])[1]
+    assert "succeeded quiet.conf on" in text and "shell_script" in text
+    runs_ = json.loads(run("tasks", "runs", "--file", "quiet.conf", "-o", "json")[1])
+    assert action["run_id"] in {one["id"] for one in runs_}
+    assert run("tasks", "show", "../x")[0] == 2
+
+
 def parent(process: int) -> int:
     """The id of the process that started it."""
     return int(Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[1])
-
-
-def read_number(file: Path) -> int:
-    """The number that a script writes into a file once it runs."""
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if file.exists() and (text := file.read_text().strip()):
-            return int(text)
-        time.sleep(0.05)
-    pytest.fail(f"{file} was never written")
 
 
 @pytest.mark.parametrize(

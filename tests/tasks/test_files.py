@@ -164,3 +164,10 @@ def test_validate_runs_nothing(tasks: Tasks, tmp_path: Path) -> None:
     assert (ended.code, ended.out) == (0, "valid: tasks.conf, 1 tasks\n")
     assert tasks("tasks = [{name: no}]", command="validate").code == 2
     assert not (tmp_path / "ran").exists()
+
+
+def test_t10_an_action_is_validated_and_tried_by_hand_with_a_made_up_verdict(tasks: Tasks) -> None:
+    text = "tasks = [{name: shell_script, args: {script: echo, script_args: [${VERDICT_EVENT}]}}]"
+    assert tasks(text, command="validate").code == 2
+    assert tasks(text, "--verdict", "warn", command="validate").code == 0
+    assert tasks(text, "--verdict", "recovery").tasks[0]["output"] == "recovery\n"

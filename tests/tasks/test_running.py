@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import tarfile
 import time
@@ -15,7 +17,8 @@ from cli.__main__ import main
 from quality.errors import ConfigurationError
 from quality.tasks.registry import by_name
 from quality.tasks.task import Task
-from tests.tasks.conftest import Tasks, runs
+from tests.conftest import PROJECT
+from tests.tasks.conftest import Tasks, read_number, runs
 
 COUNTING = """
 import pathlib, sys
@@ -236,6 +239,35 @@ def test_a_run_goes_on_where_it_may_and_says_that_it_is_partial(tasks: Tasks) ->
     ended = tasks(f"tasks = [{shell('exit 1', ', continue_on_error: true')}, {shell('true')}]")
     assert (ended.code, ended.record["status"]) == (3, "partial")
     assert [task["status"] for task in ended.tasks] == ["failed", "succeeded"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_broken_off_ends_its_scripts_and_is_recorded(
+    tmp_path: Path, how: signal.Signals
+) -> None:
+    Path("tasks.conf").write_text(
+        f"tasks = [{shell('echo done')}, "
+        f"{shell('echo $$ > child; sleep 60', ', retries: 3, continue_on_error: true')}, "
+        f"{shell('touch ran')}]"
+    )
+    command = [sys.executable, "-m", "cli", "tasks", "run", "tasks.conf", "--output", "json"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+    child = read_number(tmp_path / "child")
+    process.send_signal(how)
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert not runs(child)
+    record = json.loads(out)
+    assert [(one["status"], one["error"]) for one in record["tasks"]] == [
+        ("succeeded", None),
+        ("failed", "it was broken off"),
+        ("skipped", None),
+    ]
+    assert record["status"] == "failed"
+    [file] = (tmp_path / "data" / "task-runs").iterdir()
+    assert json.loads(file.read_text()) == record
+    assert not (tmp_path / "ran").exists()
 
 
 def test_progress_is_shown_and_the_record_is_kept(tasks: Tasks, tmp_path: Path) -> None:
