@@ -49,7 +49,9 @@ def check() -> None:
 @click.option("--id", "check_id", help="The check's id; the same id is answered once.")
 @click.option("--requested-by", help="Who asks.")
 @click.option("--label", multiple=True, metavar="NAME=TEXT", help="Stored with the check.")
-@click.option("--deadline-ms", type=click.IntRange(min=1), help="How long the check may take.")
+@click.option(
+    "--deadline-ms", type=click.IntRange(min=1), help="In how long there is to be a verdict."
+)
 @click.option("--async", "by_kafka", is_flag=True, help="Ask by Kafka and do not wait.")
 @click.option(
     "--wait",
@@ -115,7 +117,7 @@ def print_check(found: dict[str, Any], output: str, *, fail_on_warn: bool = Fals
 
 
 def _for_reading(found: dict[str, Any]) -> None:
-    if found["state"] != "finished":
+    if found["status"] is None:
         click.echo(f"{found['state']}: {found['connection']} {found['table']}, check {found['id']}")
         return
     took = "" if found["duration_ms"] is None else f" ({found['duration_ms']:.0f} ms)"
@@ -123,6 +125,8 @@ def _for_reading(found: dict[str, Any]) -> None:
         f"{coloured(found['status'])} {found['connection']} {found['table']}{took}, "
         f"check {found['id']}"
     )
+    if found.get("is_partial"):
+        click.echo("  the deadline left rules, which are being judged: ask for the check again")
     if found["error"]:
         click.echo(f"  {found['error_code']}: {plain(found['error'])}")
     if found["results"]:
@@ -162,4 +166,4 @@ def _at_once(service: Service, waiting: Waiting, body: dict[str, Any]) -> dict[s
         if error.code != "api_unreachable" or not waiting.is_known():
             raise
         return waiting.finished()
-    return found if found["state"] == "finished" else waiting.finished()
+    return found if found["status"] is not None else waiting.finished()

@@ -157,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         help="only these rules: rules=a,b, tags=x, dimensions=validity, kind=business",
     )
     parser.add_argument("--requested-by", help="who asks")
-    parser.add_argument("--deadline-ms", type=int, help="time limit of the check in milliseconds")
+    parser.add_argument("--deadline-ms", type=int, help="in how long there is to be a verdict")
     parser.add_argument("--cloudevents", choices=("structured", "binary"), help="as a CloudEvent")
     parser.add_argument(
         "--wait",
