@@ -123,8 +123,16 @@ def transfer_owners(
         me = platform.me()
         found = _scan(platform, users, **where)
         chosen = [*(found.owned if users else []), *(found.orphans if orphans else [])]
-        with _progress("transferring", len(chosen), execute) as seen:
-            done = transfer(platform, chosen, me, execute=execute, seen=seen)
+        done: list[Transfer] = []
+        try:
+            with _progress("transferring", len(chosen), execute) as seen:
+                for one in transfer(platform, chosen, me, execute=execute):
+                    done.append(one)
+                    seen(one.schedule.project, len(chosen))
+        except KeyboardInterrupt:  # what was done is done, and has to be known
+            _show([_transferred(one) for one in done], found, output)
+            click.echo(f"stringx: {len(done)} of {len(chosen)} were reached", err=True)
+            raise
     _show([_transferred(one) for one in done], found, output)
     if not execute:
         click.echo(f"stringx: nothing was changed; --execute makes {me.username} owner", err=True)
@@ -142,8 +150,9 @@ def transfer_owners(
 @_shared
 @_archived
 @_execute
+@output_option("table", "json", "csv")
 @_own_codes
-def block_owner(user: int, force: bool, execute: bool, **where: Any) -> int:
+def block_owner(user: int, force: bool, execute: bool, output: str, **where: Any) -> int:
     """Block a user, once nothing is left to transfer. A dry run, unless --execute is given.
 
     The schedules of a blocked user stop. The token must be an administrator's.
@@ -156,16 +165,36 @@ def block_owner(user: int, force: bool, execute: bool, **where: Any) -> int:
             raise InvalidInput(f"user {user} is the token's holder")
         found = _scan(platform, (user,), **where)
         left = [f"{len(found.owned)} schedules are left"] if found.owned else []
-        left += [f"{len(found.skipped)} projects could not be looked at"] if found.skipped else []
-        if left and not force:
-            click.echo(f"stringx: user {user} is not blocked: {', '.join(left)}", err=True)
-            _show([{**row(one), "result": "owned"} for one in found.owned], found, "table")
-            return exits.FAIL
-        if execute:
+        left += [f"{len(found.skipped)} could not be looked at"] if found.skipped else []
+        is_refused = bool(left) and not force
+        if execute and not is_refused:
             platform.block(user)
-    words = "is blocked" if execute else "would be blocked; nothing was changed without --execute"
-    click.echo(f"user {user} {words}")
+    result = "refused" if is_refused else "blocked" if execute else "planned"
+    _show_block(user, result, found, output)
+    if is_refused:
+        click.echo(f"stringx: user {user} is not blocked: {', '.join(left)}", err=True)
+        return exits.FAIL
+    if not execute:
+        click.echo(f"stringx: nothing was changed; --execute blocks user {user}", err=True)
     return exits.PASS
+
+
+def _show_block(user: int, result: str, found: Scan, output: str) -> None:
+    answer = {
+        "user": user,
+        "result": result,
+        "schedules_left": len(found.owned),
+        "skipped": len(found.skipped),
+    }
+    if output == "json":
+        schedules = [row(one) for one in found.owned]
+        as_json({**answer, "schedules": schedules, "skipped": _skipped(found)})
+        return
+    show([answer], tuple(answer), output)
+    for one in found.owned:
+        where = f"{one.project.path} {one.id} {one.description}"
+        click.echo(f"stringx: left: {plain(where)}", err=True)
+    _say_skipped(found)
 
 
 @contextmanager
@@ -184,11 +213,13 @@ def _scan(
 ) -> Scan:
     if not groups and not projects:
         raise click.UsageError("name at least one --group or --project")
-    found = projects_in(
+    chosen, skipped = projects_in(
         platform, groups, projects, with_shared=with_shared, with_archived=with_archived
     )
-    with _progress("looking", len(found), True) as seen:
-        return scan(platform, found, users, seen)
+    with _progress("looking", len(chosen), True) as seen:
+        found = scan(platform, chosen, users, seen)
+    found.skipped.extend(skipped)
+    return found
 
 
 @contextmanager
@@ -216,16 +247,22 @@ def _transferred(one: Transfer) -> dict[str, Any]:
 
 
 def _show(rows: list[dict[str, Any]], found: Scan, output: str) -> None:
-    skipped = [
-        {"project_id": one.project.id, "project": one.project.path, "reason": one.reason}
-        for one in found.skipped
-    ]
     if output == "json":
-        as_json({"schedules": rows, "skipped": skipped, "projects": found.projects})
+        as_json({"schedules": rows, "skipped": _skipped(found), "projects": found.projects})
     else:
         show(rows, _COLUMNS, output)
     for one in rows:
         if one.get("reason"):
             click.echo(f"stringx: failed: {plain(one['reason'])}", err=True)
-    for one in skipped:
-        click.echo(f"stringx: skipped {one['project']}: {plain(one['reason'])}", err=True)
+    _say_skipped(found)
+
+
+def _skipped(found: Scan) -> list[dict[str, Any]]:
+    return [
+        {"project_id": one.id, "project": one.name, "reason": one.reason} for one in found.skipped
+    ]
+
+
+def _say_skipped(found: Scan) -> None:
+    for one in found.skipped:
+        click.echo(f"stringx: skipped {plain(one.name)}: {plain(one.reason)}", err=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from quality.errors import NotFound, Unavailable
-from quality.gitlab.platform import Person, Platform, Project, Refused, Schedule
+from quality.gitlab.platform import Person, Platform, Project, Refused, Schedule, WrongToken
 
 Seen = Callable[[Project, int], None]
 """Is told of each project that was looked at, and how many there are."""
@@ -15,10 +15,12 @@ Seen = Callable[[Project, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A project that could not be looked at."""
+    """A project that could not be looked at, or a group or project that could not be found; these
+    have no id."""
 
-    project: Project
+    name: str
     reason: str
+    id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +53,30 @@ def projects_in(
     *,
     with_shared: bool = False,
     with_archived: bool = False,
-) -> list[Project]:
-    """The projects of groups and those that are named, each once."""
+) -> tuple[list[Project], list[Skipped]]:
+    """The projects of groups and those that are named, each once; and what of it is not to be had.
+
+    Raises NotFound or Refused where nothing is.
+    """
     found: dict[int, Project] = {}
+    errors: list[tuple[str, NotFound | Refused]] = []
     for group in groups:
-        projects = platform.projects_of(group, with_shared=with_shared, with_archived=with_archived)
-        found |= {project.id: project for project in projects}
+        try:
+            for project in platform.projects_of(
+                group, with_shared=with_shared, with_archived=with_archived
+            ):
+                found[project.id] = project
+        except (NotFound, Refused) as error:
+            errors.append((group, error))
     for name in names:
-        project = platform.project(name)
-        found[project.id] = project
-    return list(found.values())
+        try:
+            project = platform.project(name)
+            found[project.id] = project
+        except (NotFound, Refused) as error:
+            errors.append((name, error))
+    if errors and not found:
+        raise errors[0][1]
+    return list(found.values()), [Skipped(name, str(error)) for name, error in errors]
 
 
 def scan(
@@ -79,7 +95,7 @@ def scan(
         try:
             schedules = platform.schedules(project)
         except (Refused, NotFound, Unavailable) as error:
-            found.skipped.append(Skipped(project, str(error)))
+            found.skipped.append(Skipped(project.path, str(error), project.id))
             schedules = []
         for schedule in schedules:
             if schedule.owner is None:
@@ -96,14 +112,22 @@ def transfer(
     me: Person,
     *,
     execute: bool = False,
-    seen: Seen = lambda project, of: None,
-) -> list[Transfer]:
-    """Make schedules mine, and active where they were; without `execute` only say which."""
-    done = []
+) -> Iterator[Transfer]:
+    """Make schedules mine, one after the other, and active where they were; without `execute` only
+    say which. Once the token is refused, the rest has failed too."""
+    refused = ""
     for schedule in schedules:
-        done.append(_transfer(platform, schedule, me) if execute else Transfer(schedule, "planned"))
-        seen(schedule.project, len(schedules))
-    return done
+        if not execute:
+            yield Transfer(schedule, "planned")
+        elif refused:
+            yield Transfer(schedule, "failed", refused)
+        else:
+            try:
+                done = _transfer(platform, schedule, me)
+            except WrongToken as error:
+                refused = str(error)
+                done = Transfer(schedule, "failed", refused)
+            yield done
 
 
 def _transfer(platform: Platform, schedule: Schedule, me: Person) -> Transfer:
@@ -117,10 +141,15 @@ def _transfer(platform: Platform, schedule: Schedule, me: Person) -> Transfer:
             if now.owner is None or now.owner.id != me.id:
                 raise
             result = "already"
-        if schedule.active and not now.active:
-            platform.activate(schedule)
     except (Refused, NotFound, Unavailable) as error:
         return Transfer(schedule, "failed", str(error))
+    if schedule.active and not now.active:
+        try:
+            platform.activate(schedule)
+        except (Refused, NotFound, Unavailable, WrongToken) as error:
+            # A second transfer would not know that it was active.
+            words = f"it is {me.username}'s now, but no longer active; activate it: {error}"
+            return Transfer(schedule, "failed", words)
     return Transfer(schedule, result)
 
 

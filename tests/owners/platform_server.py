@@ -41,6 +41,7 @@ class PlatformServer:
     requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
     blocked: list[int] = field(default_factory=list)
     refuses_own: bool = False
+    has_totals: bool = True
     next_host: str = ""
     url: str = ""
 
@@ -128,7 +129,8 @@ def serve(found: PlatformServer) -> ThreadingHTTPServer:
                     self._answer(*((200, one[0]) if one else (404, _NO_PROJECT)))
                 case ["GET", "projects", project, "pipeline_schedules"]:
                     items = list(found.schedules[int(project)].values())
-                    self._page(items, query, {"X-Total": str(len(items))})
+                    totals = {"X-Total": str(len(items))} if found.has_totals else {}
+                    self._page(items, query, totals)
                 case [_, "projects", project, "pipeline_schedules", schedule, *rest]:
                     self._schedule(found.schedules[int(project)].get(int(schedule)), rest, body)
                 case ["POST", "users", user, "block"]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import os
+import pty
+import subprocess
+import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -11,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import PROJECT, clean_environment
 from tests.owners.conftest import Owners
 from tests.owners.platform_server import TOKEN, Fault, PlatformServer
 
@@ -31,6 +37,14 @@ def test_g5_all_schedules_of_45_projects_in_three_levels_each_once(
     assert ids(ended.json["schedules"]) == sorted(expected)
     pages = [path for _, path, _ in platform.requests if path == "/groups/data/projects"]
     assert len(pages) == 3
+
+
+def test_g8_paging_works_without_x_total(owners: Owners, platform: PlatformServer) -> None:
+    """Of projects and of schedules: project 7 has 41, on three pages."""
+    platform.has_totals = False
+    rows = owners("scan", "--group", "data", *JSON).json["schedules"]
+    assert len([row for row in rows if row["project_id"] == 7]) == 41
+    assert len(ids(rows)) == 85
 
 
 def test_g5_groups_that_overlap_and_a_project_by_name_count_once(owners: Owners) -> None:
@@ -88,6 +102,23 @@ def test_g7_a_project_that_may_not_be_looked_at_is_skipped_and_the_run_goes_on(
     assert str(status) in skipped["reason"]
     assert len(ids(ended.json["schedules"])) == 84
     assert "skipped data/p4" in ended.err
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_g7_a_project_or_group_that_is_not_to_be_had_is_skipped_beside_others(
+    owners: Owners, platform: PlatformServer, status: int
+) -> None:
+    platform.faults["GET /projects/data%2Fp3"] = Fault(status)
+    platform.faults["GET /groups/elsewhere/projects"] = Fault(status)
+    ended = owners(
+        *("scan", "--project", "data/p3", "--project", "4", "--group", "elsewhere", *JSON)
+    )
+    assert (ended.code, ids(ended.json["schedules"])) == (3, [40])
+    skipped = {one["project"]: one["reason"] for one in ended.json["skipped"]}
+    assert set(skipped) == {"data/p3", "elsewhere"}
+    assert all(str(status) in reason for reason in skipped.values())
+    alone = owners("scan", "--project", "data/p3")
+    assert alone.code == (1 if status == 403 else 2)
 
 
 def test_g7_a_wrong_token_is_one_error(
@@ -207,3 +238,23 @@ def test_g10_table_csv_and_progress(owners: Owners) -> None:
     table = owners("scan", "--group", "data/etl/raw")
     assert table.out.splitlines()[0].split()[:2] == ["project", "id"]
     assert len(table.out.splitlines()) == 16
+
+
+def test_g10_a_bar_is_shown_on_a_terminal(platform: PlatformServer) -> None:
+    leader, follower = pty.openpty()
+    settings = {name: os.environ[name] for name in os.environ if name.startswith("STRINGX_GITLAB")}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", "owners", "scan", "--group", "data"],
+        cwd=PROJECT,
+        env={**clean_environment(), **settings, "TERM": "xterm"},
+        stdout=subprocess.DEVNULL,
+        stderr=follower,
+    )
+    os.close(follower)
+    shown = b""
+    with contextlib.suppress(OSError):  # the other end is closed
+        while part := os.read(leader, 4096):
+            shown += part
+    os.close(leader)
+    assert process.wait(60) == 0
+    assert b"looking  [" in shown and b"100%" in shown

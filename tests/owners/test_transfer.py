@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from quality.gitlab.platform import Platform, Schedule
 from tests.owners.conftest import Owners
 from tests.owners.platform_server import ME, Fault, PlatformServer
 
@@ -86,6 +87,48 @@ def test_g9_all_that_failed_is_code_1(owners: Owners, platform: PlatformServer) 
     assert owners("transfer", "--project", "36", "--user", "18", "--execute").code == 1
 
 
+def test_g9_what_is_mine_but_could_not_be_activated_is_said_so(
+    owners: Owners, platform: PlatformServer
+) -> None:
+    """A second transfer would not know that it was active."""
+    platform.faults["PUT /projects/36/pipeline_schedules/360"] = Fault(500)
+    ended = owners("transfer", *BOBS, "--execute", *JSON)
+    assert ended.code == 3
+    [failed] = [row for row in ended.json["schedules"] if row["result"] == "failed"]
+    assert (failed["schedule_id"], failed["active"]) == (360, True)
+    assert "it is taker's now, but no longer active; activate it: " in failed["reason"]
+    assert results(platform)[360] == (ME["id"], False)
+
+
+def test_g9_a_token_that_is_revoked_meanwhile_ends_it_with_all_that_was_done(
+    owners: Owners, platform: PlatformServer
+) -> None:
+    path = "/projects/39/pipeline_schedules/390/take_ownership"
+    platform.faults[f"POST {path}"] = Fault(401)
+    ended = owners("transfer", *BOBS, "--execute", *JSON)
+    assert ended.code == 3
+    found = [(row["schedule_id"], row["result"]) for row in ended.json["schedules"]]
+    assert found == [(330, "done"), (360, "done"), *((n, "failed") for n in (390, 420, 450))]
+    assert platform.writes[-1] == f"POST {path}"  # nothing is sent after it
+
+
+def test_g9_a_transfer_that_is_broken_off_says_what_was_done(
+    owners: Owners, platform: PlatformServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = Platform.take
+
+    def taken(platform_: Platform, schedule: Schedule) -> Schedule:
+        if schedule.id == 390:
+            raise KeyboardInterrupt
+        return take(platform_, schedule)
+
+    monkeypatch.setattr(Platform, "take", taken)
+    ended = owners("transfer", *BOBS, "--execute", *JSON)
+    assert ended.code == 130
+    assert [row["schedule_id"] for row in ended.json["schedules"]] == [330, 360]
+    assert "2 of 5 were reached" in ended.err
+
+
 def test_a_transfer_names_whose(owners: Owners) -> None:
     assert owners("transfer", "--group", "data").code == 2
 
@@ -94,13 +137,21 @@ def test_g10_a_user_is_blocked_only_when_nothing_is_left(
     owners: Owners, platform: PlatformServer
 ) -> None:
     where = ("--group", "data/etl/raw")
-    refused = owners("block", "18", *where, "--execute")
-    assert refused.code == 1
+    refused = owners("block", "18", *where, "--execute", *JSON)
+    assert (refused.code, refused.json["result"]) == (1, "refused")
+    assert [row["schedule_id"] for row in refused.json["schedules"]] == [330, 360, 390, 420, 450]
     assert "user 18 is not blocked: 5 schedules are left" in refused.err
     assert owners("transfer", *BOBS, "--execute").code == 0
-    assert owners("block", "18", *where).code == 0
+    dry = owners("block", "18", *where, "--output", "csv")
+    assert (dry.code, "nothing was changed" in dry.err) == (0, True)
+    assert dry.out == "user,result,schedules_left,skipped\n18,planned,0,0\n"
     assert platform.blocked == []
-    assert owners("block", "18", *where, "--execute").code == 0
+    assert owners("block", "18", *where, "--execute").out.split()[-4:] == [
+        "18",
+        "blocked",
+        "0",
+        "0",
+    ]
     assert platform.blocked == [18]
 
 
