@@ -127,13 +127,15 @@ class Operations:
         headers: dict[str, str] | None = None,
         scope: Scope | Literal["any"] | None = None,
         is_about_tables: bool = True,
+        keeps: Callable[[dict[str, Any]], None] = reach.keep,
     ) -> Callable[[Callable[..., Answer]], Callable[..., Answer]]:
         """Declare the decorated view: it gets path parameters, `body` and `query` as arguments.
 
         The view's docstring is the summary. `problems` are statuses beyond those that follow from
         the shape of the operation itself. `scope` is what the caller's token has to allow: `read`
         for a GET and `write_rules` for all else, if none is named. A token for certain tables may
-        do it for these (see `api.reach`), and freely if it `is_about_tables` not at all.
+        do it for these, which `keeps` sees to (see `api.reach`, `api.pipelines.reach`), and freely
+        if it `is_about_tables` not at all.
         """
         path = self._prefix + path
         needed = scope or ("read" if method == "GET" else "write_rules")
@@ -145,7 +147,7 @@ class Operations:
                 if body is not None:
                     arguments["body"] = _read_body(body, takes_yaml)
                 if is_about_tables:
-                    reach.keep(arguments)
+                    keeps(arguments)
                 answer = view(**arguments)
                 response = _response(answer)
                 response.status_code = answer.status

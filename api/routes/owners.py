@@ -10,6 +10,7 @@ from api import ownership
 from api import ownership_views as views
 from api.access import demand
 from api.operations import Answer, Body, Operations, PageQuery, paged
+from api.pipelines import reach
 from api.routes import tables
 from api.routes.identifiers import known_id
 from api.services import services
@@ -89,6 +90,7 @@ def list_ownership(query: OwnershipQuery) -> Answer:
     answers={200: views.ThingView},
     problems=(409,),
     scope="pipelines",
+    keeps=reach.keep_to_pipeline,
 )
 def claim_pipeline(pipeline_id: int, body: PipelineClaimBody) -> Answer:
     """Take over a pipeline that is an orphan, and activate it if asked, in one call."""

@@ -232,7 +232,8 @@ def test_operations_are_closed_to_tokens_for_tables_that_are_not_there(
 ) -> None:
     """Whatever the operation: it answers nothing of a table that is not theirs."""
     answer = ask(guarded, restricted, operation.method, path_of(operation))
-    assert not answer.ok or not operation.is_about_tables, answer.text
+    if answer.ok and operation.is_about_tables:
+        assert answer.json() in ([], {"items": [], "next_cursor": None}), answer.text
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from api import access, audit
 from api.operations import Answer, Body, Limit, Operations, PageQuery
+from api.pipelines import reach
 from api.pipelines.views.anomalies import AnomalyRuleList, AnomalyRuleView, ComparisonList
 from api.pipelines.views.pipelines import Made
 from api.routes.identifiers import known_id
@@ -74,6 +75,7 @@ class AnomalyRuleQuery(PageQuery):
     answers={200: Made, 201: Made},
     problems=(404,),
     scope="pipelines",
+    keeps=reach.keep_to_pipeline,
 )
 def report_anomaly_rule(body: AnomalyRuleReport) -> Answer:
     """Make a rule on a metric of a pipeline, or find the one that is there."""
@@ -92,6 +94,7 @@ def report_anomaly_rule(body: AnomalyRuleReport) -> Answer:
     answers={200: AnomalyRuleView},
     problems=(404, 409),
     scope="pipelines",
+    keeps=reach.keep_to_rule,
 )
 def patch_anomaly_rule(body: AnomalyRuleChange) -> Answer:
     """Change what is sent of a rule."""
@@ -108,15 +111,19 @@ def patch_anomaly_rule(body: AnomalyRuleChange) -> Answer:
     query=AnomalyRuleQuery,
     answers={200: AnomalyRuleList},
     scope="pipelines",
+    keeps=reach.filtered,
 )
 def list_anomaly_rules(query: AnomalyRuleQuery) -> Answer:
     """List the rules on executions."""
     with services().database.connect() as db:
-        return listed(
-            anomalies.rules_page(
-                db, limit=query.limit, cursor=query.cursor, pipeline_id=query.pipeline_id
-            )
+        page = anomalies.rules_page(
+            db,
+            limit=query.limit,
+            cursor=query.cursor,
+            pipeline_id=query.pipeline_id,
+            ids=reach.theirs(db),
         )
+    return listed(page)
 
 
 @add_at_root(
@@ -124,6 +131,7 @@ def list_anomaly_rules(query: AnomalyRuleQuery) -> Answer:
     "/anomaly_detection_rule/<int:rule_id>",
     answers={200: AnomalyRuleView},
     scope="pipelines",
+    keeps=reach.keep_to_rule,
 )
 def get_anomaly_rule(rule_id: int) -> Answer:
     """Read a rule."""
@@ -138,6 +146,7 @@ def get_anomaly_rule(rule_id: int) -> Answer:
     answers={204: None},
     problems=(404,),
     scope="pipelines",
+    keeps=reach.keep_to_execution,
 )
 def unflag_anomaly(body: UnflagReport) -> Answer:
     """Take flags of an execution away: it was no anomaly, and counts among the others again."""
@@ -150,7 +159,12 @@ def unflag_anomaly(body: UnflagReport) -> Answer:
     return Answer(status=204)
 
 
-@add("GET", "/executions/<int:execution_id>/anomalies", answers={200: ComparisonList})
+@add(
+    "GET",
+    "/executions/<int:execution_id>/anomalies",
+    answers={200: ComparisonList},
+    keeps=reach.keep_to_execution,
+)
 def get_anomalies(execution_id: int) -> Answer:
     """What comparing an execution with others found, with the numbers."""
     with services().database.connect() as db:
@@ -163,6 +177,7 @@ def get_anomalies(execution_id: int) -> Answer:
     body=FlagBody,
     answers={200: ComparisonList},
     scope="pipelines",
+    keeps=reach.keep_to_execution,
 )
 def set_anomalies(execution_id: int, body: FlagBody) -> Answer:
     """Flag metrics of an execution by hand, or take their flags away."""

@@ -9,6 +9,7 @@ from pydantic_core import to_json
 
 from api.access import actor
 from api.operations import Answer, Encoded, Operations, PageQuery, paged
+from api.pipelines import reach
 from api.pipelines.views.executions import ExecutionPage, ExecutionTree, ExecutionView
 from api.routes.checks import Moment
 from api.routes.identifiers import known_id
@@ -40,6 +41,7 @@ class ExecutionQuery(PageQuery):
     answers={201: ExecutionView},
     problems=(404,),
     scope="pipelines",
+    keeps=reach.keep_to_pipeline,
 )
 def start_execution(body: StartReport) -> Answer:
     """Start an execution; answers it."""
@@ -56,6 +58,7 @@ def start_execution(body: StartReport) -> Answer:
     answers={200: ExecutionView},
     problems=(404, 409),
     scope="pipelines",
+    keeps=reach.keep_to_execution,
 )
 def end_execution(body: EndReport) -> Answer:
     """End an execution; answers it."""
@@ -64,7 +67,7 @@ def end_execution(body: EndReport) -> Answer:
         return Answer(shown(db, body.id))
 
 
-@add("GET", "/executions", query=ExecutionQuery, answers={200: ExecutionPage})
+@add("GET", "/executions", query=ExecutionQuery, answers={200: ExecutionPage}, keeps=reach.filtered)
 def list_executions(query: ExecutionQuery) -> Answer:
     """List executions, newest first."""
     paging = {"limit", "cursor"}
@@ -72,18 +75,29 @@ def list_executions(query: ExecutionQuery) -> Answer:
         name: getattr(query, name) for name in query.model_fields_set - paging
     }
     with services().database.connect() as db:
+        filters["pipelines"] = reach.theirs(db)
         page = listing.page(db, limit=query.limit, cursor=query.cursor, filters=filters)
     return paged(page)
 
 
-@add("GET", "/executions/<int:execution_id>", answers={200: ExecutionView})
+@add(
+    "GET",
+    "/executions/<int:execution_id>",
+    answers={200: ExecutionView},
+    keeps=reach.keep_to_execution,
+)
 def get_execution(execution_id: int) -> Answer:
     """Read an execution with its direct children and the checks of what it wrote."""
     with services().database.connect() as db:
         return Answer(shown(db, known_id(execution_id, "execution")))
 
 
-@add("GET", "/executions/<int:execution_id>/tree", answers={200: ExecutionTree})
+@add(
+    "GET",
+    "/executions/<int:execution_id>/tree",
+    answers={200: ExecutionTree},
+    keeps=reach.keep_to_execution,
+)
 def get_execution_tree(execution_id: int) -> Answer:
     """The whole tree below an execution: shares of the time, and where a failure began."""
     limit = services().settings.tree_limit

@@ -14,7 +14,7 @@ from pydantic import Field
 from api import audit
 from api.access import actor
 from api.operations import Answer, Limit, Operations, PageQuery, Query
-from api.pipelines import reporting
+from api.pipelines import reach, reporting
 from api.pipelines.views.executions import ExecutionView
 from api.pipelines.views.pipelines import (
     Made,
@@ -66,6 +66,7 @@ class EndQuery(Query):
     body=PipelineReport,
     answers={200: Reported, 201: Reported},
     scope="pipelines",
+    keeps=reach.keep_to_report,
 )
 def report_pipeline(body: PipelineReport) -> Answer:
     """Keep a pipeline in step with its code; answers where it stands."""
@@ -80,6 +81,7 @@ def report_pipeline(body: PipelineReport) -> Answer:
     answers={200: PipelineView},
     problems=(404, 409),
     scope="pipelines",
+    keeps=reach.keep_to_change,
 )
 def patch_pipeline(body: PipelineChange) -> Answer:
     """Change what is sent of a pipeline."""
@@ -95,12 +97,14 @@ def patch_pipeline(body: PipelineChange) -> Answer:
     query=PipelineQuery,
     answers={200: PipelineList},
     scope="pipelines",
+    keeps=reach.filtered,
 )
 def watcher_pipelines(query: PipelineQuery) -> Answer:
     """List pipelines."""
     with services().database.connect() as db:
         filters = query.model_dump(exclude={"limit", "cursor"})
-        page = pipelines.page(db, limit=query.limit, cursor=query.cursor, filters=filters)
+        ids = reach.theirs(db)
+        page = pipelines.page(db, limit=query.limit, cursor=query.cursor, filters=filters, ids=ids)
     return listed(page)
 
 
@@ -109,6 +113,7 @@ def watcher_pipelines(query: PipelineQuery) -> Answer:
     "/pipeline/<int:pipeline_id>",
     answers={200: PipelineView},
     scope="pipelines",
+    keeps=reach.keep_to_pipeline,
 )
 def watcher_pipeline(pipeline_id: int) -> Answer:
     """Read a pipeline."""
@@ -171,6 +176,7 @@ def watcher_pipeline_type(type_id: int) -> Answer:
     answers={201: Made},
     problems=(404,),
     scope="pipelines",
+    keeps=reach.keep_to_pipeline,
 )
 def start_pipeline_execution(body: StartReport) -> Answer:
     """Start an execution, now or at a given time, below another one or by itself."""
@@ -187,6 +193,7 @@ def start_pipeline_execution(body: StartReport) -> Answer:
     answers={200: ExecutionView, 204: None},
     problems=(404, 409),
     scope="pipelines",
+    keeps=reach.keep_to_execution,
 )
 def end_pipeline_execution(body: EndReport, query: EndQuery) -> Answer:
     """End an execution. With return=representation the execution is answered."""
@@ -202,6 +209,7 @@ def end_pipeline_execution(body: EndReport, query: EndQuery) -> Answer:
     "/pipeline_execution/<int:execution_id>",
     answers={200: ExecutionView},
     scope="pipelines",
+    keeps=reach.keep_to_execution,
 )
 def watcher_execution(execution_id: int) -> Answer:
     """Read an execution with its direct children and the checks of what it wrote."""

@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from api.operations import Answer, Operations, PageQuery, Query, paged
-from api.pipelines import reporting
+from api.pipelines import reach, reporting
 from api.pipelines.views.executions import DailyReport
 from api.pipelines.views.pipelines import PipelinePage, PipelineView, TypePage
 from api.routes.identifiers import known_id
@@ -44,6 +44,7 @@ class ReportQuery(Query):
     body=PipelineReport,
     answers={200: PipelineView, 201: PipelineView},
     scope="pipelines",
+    keeps=reach.keep_to_report,
 )
 def put_pipeline(body: PipelineReport) -> Answer:
     """Keep a pipeline in step with its code; answers all of it."""
@@ -52,16 +53,21 @@ def put_pipeline(body: PipelineReport) -> Answer:
         return Answer(pipelines.get(db, answer["id"]), 201 if is_new else 200)
 
 
-@add("GET", "/pipelines", query=PipelinePageQuery, answers={200: PipelinePage})
+@add(
+    "GET", "/pipelines", query=PipelinePageQuery, answers={200: PipelinePage}, keeps=reach.filtered
+)
 def list_pipelines(query: PipelinePageQuery) -> Answer:
     """List pipelines."""
     with services().database.connect() as db:
         filters = query.model_dump(exclude={"limit", "cursor"})
-        page = pipelines.page(db, limit=query.limit, cursor=query.cursor, filters=filters)
+        ids = reach.theirs(db)
+        page = pipelines.page(db, limit=query.limit, cursor=query.cursor, filters=filters, ids=ids)
     return paged(page)
 
 
-@add("GET", "/pipelines/<int:pipeline_id>", answers={200: PipelineView})
+@add(
+    "GET", "/pipelines/<int:pipeline_id>", answers={200: PipelineView}, keeps=reach.keep_to_pipeline
+)
 def get_pipeline(pipeline_id: int) -> Answer:
     """Read a pipeline with the tables that it fills."""
     with services().database.connect() as db:

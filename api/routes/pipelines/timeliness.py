@@ -8,7 +8,7 @@ from pydantic import Field
 
 from api import audit
 from api.operations import Answer, Operations, PageQuery, paged
-from api.pipelines import watching
+from api.pipelines import reach, watching
 from api.pipelines.views.alerts import AlertPage, Looked
 from api.routes.pipelines.framework import add as add_at_root
 from api.services import services
@@ -52,12 +52,13 @@ def check_missing() -> Answer:
     return _answered("missing_executions", services().watching.missing())
 
 
-@add("GET", "/pipeline-alerts", query=AlertQuery, answers={200: AlertPage})
+@add("GET", "/pipeline-alerts", query=AlertQuery, answers={200: AlertPage}, keeps=reach.filtered)
 def list_pipeline_alerts(query: AlertQuery) -> Answer:
     """List what was alerted of pipelines, newest first."""
     with services().database.connect() as db:
         filters = query.model_dump(exclude={"limit", "cursor"})
-        page = alerts.page(db, limit=query.limit, cursor=query.cursor, filters=filters)
+        ids = reach.theirs(db)
+        page = alerts.page(db, limit=query.limit, cursor=query.cursor, filters=filters, ids=ids)
     return paged(page)
 
 

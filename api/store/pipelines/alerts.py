@@ -14,6 +14,7 @@ from api.store import gate
 from api.store.gate import Gate
 from api.store.paging import Page, fetch_page
 from api.store.pipeline_schema import pipeline, pipeline_alert
+from api.store.pipelines.filled import among
 from api.store.synthetic import Kept, Observation, store_results
 from quality.catalogue import Dimension
 from quality.checks import Measure, RuleResult, RuleStatus
@@ -151,8 +152,15 @@ def resolve(
     return set(db.scalars(_RESOLVE, values))
 
 
-def page(db: Connection, *, limit: int, cursor: str | None, filters: dict[str, Any]) -> Page:
-    """Alerts, newest first."""
+def page(
+    db: Connection,
+    *,
+    limit: int,
+    cursor: str | None,
+    filters: dict[str, Any],
+    ids: list[int] | None = None,
+) -> Page:
+    """Alerts, newest first; only of the pipelines `ids`."""
     columns = pipeline_alert.c
     query = select(*columns, pipeline.c.name.label("pipeline")).join(
         pipeline, pipeline.c.id == columns.pipeline_id
@@ -160,6 +168,8 @@ def page(db: Connection, *, limit: int, cursor: str | None, filters: dict[str, A
     for name in ("pipeline_id", "kind", "execution_id"):
         if filters.get(name) is not None:
             query = query.where(columns[name] == filters[name])
+    if ids is not None:
+        query = query.where(among(columns.pipeline_id, ids))
     if filters.get("open") is not None:
         is_open = columns.resolved_at.is_(None)
         query = query.where(is_open if filters["open"] else ~is_open)

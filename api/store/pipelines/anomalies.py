@@ -15,6 +15,7 @@ from api.store.pipeline_schema import anomaly_detection_result as result
 from api.store.pipeline_schema import anomaly_detection_rule as rule
 from api.store.pipeline_schema import pipeline
 from api.store.pipelines.executions import no_execution, no_pipeline
+from api.store.pipelines.filled import among
 from api.store.pipelines.pipelines import Change, settle_followers
 from quality.errors import Conflict, NotFound
 
@@ -98,9 +99,18 @@ def get_rule(db: Connection, rule_id: int) -> dict[str, Any]:
     return dict(row)
 
 
-def rules_page(db: Connection, *, limit: int, cursor: str | None, pipeline_id: int | None) -> Page:
-    """Rules by id."""
+def rules_page(
+    db: Connection,
+    *,
+    limit: int,
+    cursor: str | None,
+    pipeline_id: int | None,
+    ids: list[int] | None = None,
+) -> Page:
+    """Rules by id; only on the pipelines `ids`."""
     query = select(rule)
+    if ids is not None:
+        query = query.where(among(rule.c.pipeline_id, ids))
     if pipeline_id is not None:
         query = query.where(rule.c.pipeline_id == pipeline_id)
     return fetch_page(db, query, [rule.c.id], limit=limit, cursor=cursor)

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import JSONPATH
 
 from api.store.paging import Page, fetch_page
 from api.store.pipeline_schema import pipeline, pipeline_execution
+from api.store.pipelines.filled import among
 
 State = Literal["running", "succeeded", "failed"]
 
@@ -21,8 +22,8 @@ _HIDDEN = {"hour_recorded", "throughput"}
 
 
 def page(db: Connection, *, limit: int, cursor: str | None, filters: dict[str, Any]) -> Page:
-    """Executions, newest first: of a pipeline (by id or name), a parent, a state, or started in a
-    time; or those with an anomaly flag."""
+    """Executions, newest first: of a pipeline (by id or name), some pipelines, a parent, a state,
+    or started in a time; or those with an anomaly flag."""
     columns = pipeline_execution.c
     query = select(
         *(column for column in columns if column.name not in _HIDDEN),
@@ -35,6 +36,7 @@ def page(db: Connection, *, limit: int, cursor: str | None, filters: dict[str, A
             columns.pipeline_id
             == select(pipeline.c.id).where(pipeline.c.name == value).scalar_subquery()
         ),
+        "pipelines": lambda value: among(columns.pipeline_id, value),
         "parent_id": lambda value: columns.parent_id == value,
         "state": lambda value: _STATES[value],
         "anomalous": lambda value: func.coalesce(flagged, False) == value,

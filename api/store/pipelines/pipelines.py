@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from api.store.paging import Page, fetch_page
 from api.store.pipeline_schema import pipeline, pipeline_table, pipeline_type
 from api.store.pipelines.executions import no_pipeline
+from api.store.pipelines.filled import among
 from quality.errors import Conflict, Fault, InvalidInput
 from quality.pipelines.reports import FilledTable, PipelineChange, PipelineReport
 
@@ -170,9 +171,18 @@ def get(db: Connection, pipeline_id: int) -> dict[str, Any]:
     return _with_tables(db, [dict(row)])[0]
 
 
-def page(db: Connection, *, limit: int, cursor: str | None, filters: dict[str, Any]) -> Page:
-    """Pipelines by id: of a name, type (by name), owner or activity."""
+def page(
+    db: Connection,
+    *,
+    limit: int,
+    cursor: str | None,
+    filters: dict[str, Any],
+    ids: list[int] | None = None,
+) -> Page:
+    """Pipelines by id: of a name, type (by name), owner or activity, and only of these `ids`."""
     query = _shown()
+    if ids is not None:
+        query = query.where(among(pipeline.c.id, ids))
     columns = {
         "name": pipeline.c.name,
         "type": pipeline_type.c.name,
