@@ -27,6 +27,16 @@ class Report:
     document: dict[str, Any] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     load: float = field(default_factory=lambda: round(os.getloadavg()[0], 1))
+    _since: tuple[int, int] | None = field(default_factory=lambda: _processor_time())
+
+    @property
+    def stolen_percent(self) -> float | None:
+        """How much of the processors' time since then other machines on the same host had; None
+        where the system does not say."""
+        until = _processor_time()
+        if self._since is None or until is None or until[1] == self._since[1]:
+            return None
+        return round(100 * (until[0] - self._since[0]) / (until[1] - self._since[1]), 1)
 
     def add(self, *paragraphs: str) -> None:
         """Add Markdown paragraphs, tables among them."""
@@ -35,13 +45,18 @@ class Report:
     def markdown(self) -> str:
         """The whole report, faults at its end."""
         parts = [f"## {self.title}", *self.paragraphs]
+        if self.stolen_percent is not None:
+            parts.append(
+                f"Processor time taken by other machines meanwhile: {self.stolen_percent} %."
+            )
         if self.faults:
             parts.append("**Faults**\n\n" + "\n".join(f"- {fault}" for fault in self.faults))
         return "\n\n".join(parts) + "\n"
 
     def json(self) -> dict[str, Any]:
         """As written to a file."""
-        about = {"title": self.title, "machine": {**machine(), "load_before": self.load}}
+        load = {"load_before": self.load, "stolen_percent": self.stolen_percent}
+        about = {"title": self.title, "machine": {**machine(), **load}}
         return {**about, **self.document, "faults": self.faults}
 
 
@@ -53,3 +68,13 @@ def machine() -> dict[str, Any]:
         "system": platform.system(),
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _processor_time() -> tuple[int, int] | None:
+    """Stolen and all time of the processors, in the ticks of proc(5)'s /proc/stat."""
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            ticks = [int(field) for field in file.readline().split()[1:9]]
+    except OSError:
+        return None
+    return ticks[7], sum(ticks)
