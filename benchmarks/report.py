@@ -7,6 +7,7 @@ import platform
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 
@@ -73,8 +74,8 @@ def machine() -> dict[str, Any]:
 def _processor_time() -> tuple[int, int] | None:
     """Stolen and all time of the processors, in the ticks of proc(5)'s /proc/stat."""
     try:
-        with open("/proc/stat", encoding="ascii") as file:
-            ticks = [int(field) for field in file.readline().split()[1:9]]
+        lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
     except OSError:
         return None
+    ticks = [int(field) for field in lines[0].split()[1:9]]
     return ticks[7], sum(ticks)
