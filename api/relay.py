@@ -115,7 +115,7 @@ class Relay:
                 producer.produce(
                     message.topic,
                     key=message.key.encode(),
-                    value=message.value.encode(),
+                    value=message.value.encode() or None,
                     headers=list(message.headers.items()),
                     on_delivery=_when_acknowledged(message.id, acknowledged),
                 )

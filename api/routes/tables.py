@@ -11,7 +11,7 @@ from api import audit, views
 from api.operations import Answer, Body, Operations, PageQuery, paged
 from api.routes.identifiers import BIGGEST_ID
 from api.services import services
-from api.store import connections, rules, tables
+from api.store import connections, gate, rules, tables
 from quality.checks import CheckStatus
 from quality.errors import Fault, InvalidInput, NotFound
 from quality.names import ConnectionName, Owner, TableName, TableText, Text
@@ -111,6 +111,7 @@ def delete_table(table_id: int) -> Answer:
     with services().database.begin() as db:
         before = tables.get(db, known_id(table_id))
         written = [rules.definition(row) for row in rules.every(db, table_id)]
+        gate.take_back(db, table_id, services().checking.gate)
         tables.remove(db, table_id)
         _record(db, "deleted", {**before, "rules": written}, None)
     return Answer(status=204)

@@ -94,6 +94,16 @@ _OF_CHECK = text(
     from check_run c where c.id = :check_id
     """
 )
+_LOCK_TABLE = text("select from monitored_table where id = :table_id for update")
+_TAKE_BACK = text(
+    f"""
+    insert into outbox (topic, key, value)
+    select :topic, {KEY}, '' from (
+        select g.table_id, g.scope_hash, t.connection, t.name as table_name
+        from gate_decision g join monitored_table t on t.id = g.table_id where t.id = :table_id
+    ) d order by d.table_id, d.scope_hash
+    """  # noqa: S608 made of the constants above
+)
 _FORGET = text(
     """
     delete from gate_decision where (table_id, scope_hash) in (
@@ -198,6 +208,16 @@ def put_policy(db: Connection, table_id: int, new: GatePolicy, gate: Gate) -> No
         "valid_for_s": float(new.valid_for_s or gate.valid_for_s),
     }
     db.execute(text(_REMAKE.format(announced=_announced(gate))), given)
+
+
+def take_back(db: Connection, table_id: int, how: Gate) -> None:
+    """Have the topic forget what was decided on a table, in the transaction that deletes it.
+
+    Nothing is decided on it meanwhile: its row is locked until then.
+    """
+    if how.topic is not None:
+        db.execute(_LOCK_TABLE, {"table_id": table_id})
+        db.execute(_TAKE_BACK, {"table_id": table_id, "topic": how.topic})
 
 
 def forget(db: Connection, *, older_than_days: int, limit: int) -> int:

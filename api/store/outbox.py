@@ -28,7 +28,11 @@ _MARK = text("update outbox set sent_at = now() where id = any(:ids)")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message that waits: `id` gives the order in which to send."""
+    """One message that waits: `id` gives the order in which to send.
+
+    An empty `value` is none at all: by that a compacted topic forgets the key. (In the table it is
+    empty and not null, because a relay of the version before could not send null.)
+    """
 
     id: int
     topic: str

@@ -15,12 +15,15 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from api.store import outcomes
+from api.store.gate import Gate
 from api.store.outcomes import Finished
 from quality.checks import CheckOutcome, RuleResult
 from quality.documents import canonical_json
 from quality.identity import new_id
 
 SOURCE = "schedule"
+
+_SILENT = Gate()
 
 _BEGIN = text(
     """
@@ -56,13 +59,18 @@ class Kept:
     outcome: CheckOutcome
 
 
-def store_result(db: Connection, observation: Observation) -> Kept:
-    """Store one observation in the caller's transaction."""
-    return store_results(db, [observation])[0]
+def store_result(db: Connection, observation: Observation, how: Gate = _SILENT) -> Kept:
+    """Store one observation in the caller's transaction; see `store_results`."""
+    return store_results(db, [observation], how)[0]
 
 
-def store_results(db: Connection, observations: Sequence[Observation]) -> list[Kept]:
-    """Store observations in the caller's transaction, in two statements however many they are."""
+def store_results(
+    db: Connection, observations: Sequence[Observation], how: Gate = _SILENT
+) -> list[Kept]:
+    """Store observations in the caller's transaction, in two statements however many they are.
+
+    Those that set a verdict decide at the gate, and `how` says who hears of it.
+    """
     if not observations:
         return []
     rows, finished = [], []
@@ -91,5 +99,5 @@ def store_results(db: Connection, observations: Sequence[Observation]) -> list[K
         )
         finished.append(Finished(one.id, 1, outcome))
     db.execute(_BEGIN, {"items": json.dumps(rows), "source": SOURCE})
-    outcomes.store(db, finished)
+    outcomes.store(db, finished, how)
     return [Kept(one.id, one.outcome) for one in finished]

@@ -17,9 +17,10 @@ import requests
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 from sqlalchemy import text
 
-from api.store import gate
+from api.store import gate, outbox, tables
 from api.store.gate import Gate
 from api.store.outcomes import Finished
+from api.store.synthetic import Observation, store_result
 from embedded.postgres import EmbeddedPostgres
 from quality.checks import OUT_OF_TIME
 from quality.gate import (
@@ -456,8 +457,58 @@ def test_decisions_reach_kafka(guarded: LiveApi, table: Callable[..., int]) -> N
     url = guarded.api("/checks")
     made = requests.post(url, json={"table": "shop.orders"}, headers=headers, timeout=60).json()
     servers = guarded.environment["STRINGX_KAFKA_BOOTSTRAP_SERVERS"]
-    seen = read(servers, lambda message: message["check_id"] == made["id"])
+    seen = read(servers, lambda message: message.get("check_id") == made["id"])
     assert (seen["decision"], seen["verdict"], seen["table"]) == ("block", "fail", "shop.orders")
+
+
+def test_what_was_decided_on_a_deleted_table_is_taken_back_from_kafka(
+    guarded: LiveApi, table: Callable[..., int]
+) -> None:
+    """By messages without a value, of the table and of the rows that were decided on."""
+    table_id = table("shop.customers", PASSES)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    for scope in ([], [{"column": "id", "op": ">=", "value": 2}]):
+        body = {"table": "shop.customers", "scope": scope}
+        url = guarded.api("/checks")
+        requests.post(url, json=body, headers=headers, timeout=60).raise_for_status()
+    url = guarded.api(f"/tables/{table_id}")
+    assert requests.delete(url, headers=headers, timeout=30).status_code == 204
+    servers = guarded.environment["STRINGX_KAFKA_BOOTSTRAP_SERVERS"]
+    rows = scope_hash([Predicate(column="id", op=">=", value=2)])[:16]
+    for key in ("demo/shop.customers", f"demo/shop.customers#{rows}"):
+        assert read(servers, lambda message, key=key: message == {"taken_back": key})
+
+
+def test_a_deleted_table_takes_its_decisions_back(telling: Store) -> None:
+    scope = (Predicate(column="x", op="=", value=1),)
+    for claim in telling.claim(asks("request-1"), asks("request-2", scope=scope)):
+        telling.store(Finished(claim.id, claim.fence, found("pass")))
+    [other] = telling.claim(asks("request-3", table="shop.b"))
+    telling.store(Finished(other.id, other.fence, found("pass")))
+    how = telling.checking.gate
+    with telling.database.begin() as db:
+        gate.take_back(db, telling.ids["shop.a"], Gate())  # nobody was told anything
+        gate.take_back(db, telling.ids["shop.a"], how)
+        tables.remove(db, telling.ids["shop.a"])
+    with telling.database.connect() as db:
+        rows = db.execute(text("select key, value from outbox order by id")).all()
+        waiting = outbox.unsent(db, 10)
+    assert [(row.key, row.value) for row in rows[3:]] == [
+        ("demo/shop.a", ""),
+        (f"demo/shop.a#{scope_hash(scope)[:16]}", ""),
+    ]
+    assert [bool(message.value) for message in waiting] == [True] * 3 + [False] * 2
+
+
+def test_a_verdict_without_a_check_is_told_as_others_are(telling: Store) -> None:
+    result = found("fail").results[0]
+    table_id = telling.ids["shop.a"]
+    seen = Observation("demo", "shop.a", result, datetime.now(UTC), table_id, sets_verdict=True)
+    with telling.database.begin() as db:
+        kept = store_result(db, seen, telling.checking.gate)
+    [message] = told(telling)
+    assert (message["key"], message["decision"]) == ("demo/shop.a", "block")
+    assert message["check_id"] == kept.check_id
 
 
 def read(servers: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
@@ -476,7 +527,8 @@ def read(servers: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, An
         while time.monotonic() < deadline:
             message = consumer.poll(0.5)
             if message is not None and message.error() is None:
-                document: dict[str, Any] = json.loads(message.value())
+                document: dict[str, Any] = json.loads(message.value() or b"{}")
+                document.setdefault("taken_back", (message.key() or b"").decode())
                 if wanted(document):
                     return document
     finally:
