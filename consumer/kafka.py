@@ -67,7 +67,9 @@ def consumer_config(kafka: KafkaSettings, hooks: Config) -> Config:
         "partition.assignment.strategy": "cooperative-sticky",
         "session.timeout.ms": round(kafka.session_timeout_s * 1000),
         "heartbeat.interval.ms": max(1, round(kafka.session_timeout_s * 1000 / 5)),
-        "max.poll.interval.ms": max(300_000, round(kafka.session_timeout_s * 1000)),
+        "max.poll.interval.ms": round(
+            max(kafka.max_poll_interval_s, kafka.session_timeout_s) * 1000
+        ),
         "queued.max.messages.kbytes": 16_384,
         "fetch.wait.max.ms": wait_ms,
         "topic.metadata.refresh.interval.ms": 30_000,

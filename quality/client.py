@@ -6,13 +6,22 @@ One request is one attempt; who calls decides whether and when to try again, by 
 from __future__ import annotations
 
 import json as json_
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
 from urllib3.exceptions import HTTPError
 
-from quality.errors import Conflict, Fault, InvalidInput, NotFound, StringXError, Unavailable
+from quality.errors import (
+    ConfigurationError,
+    Conflict,
+    Fault,
+    InvalidInput,
+    NotFound,
+    StringXError,
+    Unavailable,
+)
 from quality.settings import ClientSettings
 
 
@@ -38,7 +47,16 @@ class ApiClient:
             retries=False,
         )
         self._headers = {"Accept": "application/json"}
-        if settings.api_token is not None:
+        self._token_file = settings.api_token_file
+        if self._token_file is not None:
+            try:
+                self._read_token(self._token_file)
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or "is no text"
+                raise ConfigurationError(
+                    f"STRINGX_API_TOKEN_FILE: {self._token_file} cannot be read ({reason})"
+                ) from None
+        elif settings.api_token is not None:
             token = settings.api_token.get_secret_value()
             self._headers["Authorization"] = f"Bearer {token}"
 
@@ -61,12 +79,20 @@ class ApiClient:
         self._pool.clear()
 
     def _call(self, method: str, path: str, json: Any = None) -> Any:
-        headers, body = self._headers, None
-        if json is not None:
+        body = json if json is None or isinstance(json, bytes) else _encoded(json)
+        answer = self._request(method, path, body)
+        if answer.status == 401 and self._has_new_token():
+            answer = self._request(method, path, body)
+        if 200 <= answer.status < 300:
+            return _json(answer) if answer.data else None
+        raise _error(answer)
+
+    def _request(self, method: str, path: str, body: bytes | None) -> urllib3.BaseHTTPResponse:
+        headers = self._headers
+        if body is not None:
             headers = {**headers, "Content-Type": "application/json"}
-            body = json if isinstance(json, bytes) else _encoded(json)
         try:
-            answer = self._pool.request(
+            return self._pool.request(
                 method, self._base + path, body=body, headers=headers, redirect=False
             )
         except (HTTPError, OSError) as error:
@@ -74,9 +100,20 @@ class ApiClient:
                 f"the API at {self._base} does not answer ({type(error).__name__})",
                 code="api_unreachable",
             ) from None
-        if 200 <= answer.status < 300:
-            return _json(answer) if answer.data else None
-        raise _error(answer)
+
+    def _has_new_token(self) -> bool:
+        """Whether there is a token file, and another token in it by now."""
+        before = self._headers.get("Authorization")
+        if self._token_file is None:
+            return False
+        try:
+            self._read_token(self._token_file)
+        except (OSError, ValueError):  # in the middle of being replaced
+            return False
+        return self._headers.get("Authorization") != before
+
+    def _read_token(self, file: Path) -> None:
+        self._headers["Authorization"] = f"Bearer {file.read_text('ascii').strip()}"
 
 
 def _encoded(document: Any) -> bytes:

@@ -59,6 +59,9 @@ class KafkaSettings(_Settings):
     partitions: Annotated[int, Field(ge=1, le=1000)] = 4
     replication: Annotated[int, Field(ge=1, le=9)] = 1
     session_timeout_s: Seconds = 15.0
+    max_poll_interval_s: Seconds = Field(
+        default=300.0, description="a worker that does not poll for so long is taken for dead"
+    )
     fetch_wait_ms: Annotated[int, Field(ge=1, le=60_000)] | None = Field(
         default=None, description="500, but 5 with manual assignment"
     )
@@ -103,6 +106,10 @@ class ClientSettings(_Settings):
 
     api_url: str = Field(default="http://127.0.0.1:5001", pattern=r"^https?://[^\s?#]+$")
     api_token: SecretStr | None = None
+    api_token_file: Path | None = Field(
+        default=None,
+        description="a file with the token, read again when the API refuses it; before api_token",
+    )
     api_timeout_s: Seconds = 30.0
 
 
@@ -119,7 +126,8 @@ class ApiSettings(ProcessSettings):
         default=1024, description="that are served at a time; more wait to be accepted"
     )
     api_read_timeout_s: Seconds = Field(
-        default=15.0, description="for the headers of a request; bodies that take longer must not be many"
+        default=15.0,
+        description="for the headers of a request; bodies that take longer must not be many",
     )
     api_token: SecretStr | None = None
     worker_token: SecretStr | None = Field(
