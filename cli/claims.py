@@ -105,7 +105,9 @@ def claim_all(
     if any(thing["standing"] == "active" for thing in found):
         raise Conflict(f'"{former}" is in good standing: only orphans can be claimed')
     show(found, _THINGS, output)
-    click.echo(f"stringx: nothing was changed; --execute claims these {len(found)}", err=True)
+    click.echo("stringx: nothing was changed; --execute claims these", err=True)
+    if {"table", "rule_set"} <= {thing["kind"] for thing in found}:
+        click.echo("stringx: rules without an owner of their own follow their table", err=True)
     return exits.PASS
 
 

@@ -94,5 +94,6 @@ def _cell(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    text = plain(_cell(value))
+    is_names = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    text = plain(", ".join(value) if is_names else _cell(value))
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"

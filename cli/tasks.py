@@ -117,6 +117,10 @@ def validate(file: Path, given: tuple[str, ...], verdict: Event | None) -> None:
 def list_tasks(output: str) -> None:
     """List the tasks that there are with their arguments, those of other packages included.
 
+    Beside its `args`, each item of a file may have `retries` (0), `retry_wait`
+    (STRINGX_TASK_RETRY_WAIT_S), `time_limit` (STRINGX_TASK_TIME_LIMIT_S) and `continue_on_error`
+    (false).
+
     \b
     Example: stringx tasks list --output json
     """

@@ -23,6 +23,7 @@ from quality.errors import Fault, InvalidInput
 
 MAX_FILE_BYTES = 1024 * 1024
 _MAX_DEPTH = 50
+_MOST_UNRESOLVED = 100
 _ENDINGS = (".conf", ".json", ".properties")
 
 
@@ -59,12 +60,14 @@ class Located:
 class Document:
     """A resolved file: its values as plain data, and where the items of its lists stand.
 
-    `missing` are includes that name no file, which HOCON takes for empty ones.
+    `missing` are includes that name no file, which HOCON takes for empty ones. `unresolved` are
+    substitutions that nothing resolves: the values have empty texts there.
     """
 
     file: Path
     values: dict[str, Any]
     missing: list[Fault] = field(default_factory=list)
+    unresolved: list[Fault] = field(default_factory=list)
     lists: dict[str, list[Located]] = field(default_factory=dict)
 
     def place(self, name: str, position: int, path: tuple[str | int, ...] = ()) -> Place:
@@ -79,25 +82,26 @@ class Document:
 def read(file: Path, variables: Mapping[str, str]) -> Document:
     """Parse and resolve a file; `variables` stand for the environment, which is not looked at.
 
-    Raises InvalidInput with the fault's place for a file that cannot be read, is not HOCON, or has
-    a substitution that nothing resolves.
+    Raises InvalidInput with the fault's place for a file that cannot be read or is not HOCON, or
+    whose substitutions go in a circle.
     """
     reader = _Reader(Document(file, {}))
     reader.load(file)
-    try:
-        config = hocon.parse_file(
-            str(_absolute(file)),
-            env=dict(variables),
-            read_file=reader.text,
-            package_resolver=lambda identifier, name, _file, _base: f"{identifier}/{name}",
-        )
-        reader.document.values = config.to_object()
-    except (hocon.ParseError, hocon.ResolveError) as error:
-        where = reader.substitution(error.line, error.col) or Place(file)
-        raise _wrong(where, "hocon_unresolved", str(error)) from None
-    except hocon.ConfigError as error:
-        raise _wrong(Place(file), "hocon_invalid", str(error)) from None
-    return reader.document
+    document, known = reader.document, dict(variables)
+    while True:
+        try:
+            document.values = reader.resolved(known)
+            return document
+        except (hocon.ParseError, hocon.ResolveError) as error:
+            found = reader.substitution(error.line, error.col)
+            where, name = found or (Place(file), "")
+            if not name or name in known or len(document.unresolved) >= _MOST_UNRESOLVED:
+                raise _wrong(where, "hocon_unresolved", str(error)) from None
+            # Go on as if it were an empty text, to find the others too.
+            known[name] = ""
+            document.unresolved.append(Fault(str(where), "hocon_unresolved", str(error)))
+        except hocon.ConfigError as error:
+            raise _wrong(Place(file), "hocon_invalid", str(error)) from None
 
 
 class _Reader:
@@ -106,7 +110,7 @@ class _Reader:
     def __init__(self, document: Document) -> None:
         self.document = document
         self._texts: dict[Path, str] = {}
-        self._trees: dict[Path, Any] = {}
+        self._trees: list[tuple[Path, Any]] = []
 
     def text(self, name: str) -> str:
         """The text of a file that was read; for the library, which tries more names."""
@@ -114,6 +118,17 @@ class _Reader:
         if known is None:
             raise FileNotFoundError(errno.ENOENT, "no such file", name)
         return known
+
+    def resolved(self, variables: Mapping[str, str]) -> dict[str, Any]:
+        """The values of the file that was loaded."""
+        config = hocon.parse_file(
+            str(_absolute(self.document.file)),
+            env=dict(variables),
+            read_file=self.text,
+            package_resolver=lambda identifier, name, _file, _base: f"{identifier}/{name}",
+        )
+        values: dict[str, Any] = config.to_object()
+        return values
 
     def load(self, file: Path, *, is_top: bool = True, depth: int = 0) -> None:
         """`is_top` is whether the file's fields are the document's own."""
@@ -128,7 +143,7 @@ class _Reader:
             raise _wrong(where, "hocon_invalid", str(error)) from None
         except RecursionError:
             raise _wrong(Place(file), "hocon_invalid", "is nested too deeply") from None
-        self._trees[_absolute(file)] = tree
+        self._trees.append((file, tree))
         for entry in getattr(tree, "fields", ()):
             if isinstance(entry.value, ast.AstInclude):
                 self._include(file, entry.value, is_top, depth)
@@ -139,15 +154,15 @@ class _Reader:
             if is_top and len(entry.key) == 1:
                 _follow(self.document.lists, file, entry)
 
-    def substitution(self, line: int, column: int) -> Place | None:
-        """Where the `${…}` stands whose name is there, in one of the files."""
-        for file, tree in self._trees.items():
+    def substitution(self, line: int, column: int) -> tuple[Place, str] | None:
+        """Where the `${…}` stands that is there, in one of the files, and the name in it."""
+        for file, tree in self._trees:
             for node in _nodes(tree):
                 if isinstance(node, ast.AstSubst):
                     written: list[Any] = [node.pos, *node.segments]
-                    places = [(part.line, part.col) for part in written]
-                    if (line, column) in places:
-                        return Place(file, node.pos.line, node.pos.col)
+                    if (line, column) in [(part.line, part.col) for part in written]:
+                        name = ".".join(part.text for part in node.segments)
+                        return Place(file, node.pos.line, node.pos.col), name
         return None
 
     def _include(self, file: Path, node: Any, is_top: bool, depth: int) -> None:

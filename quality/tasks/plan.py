@@ -24,6 +24,9 @@ _CODES = {
     "missing": ("missing", "is required"),
 }
 
+_OF_FORM = {"unknown_argument", "missing", "unknown_task", "unknown_field", "too_many_tasks"}
+"""Codes of faults that no value has to do with."""
+
 
 class Options(BaseModel):
     """What every item of `tasks` takes beside the arguments of its task."""
@@ -90,6 +93,8 @@ def read_plan(file: Path, tasks: Mapping[str, TaskClass], variables: Mapping[str
         faults.append(Fault(str(hocon.Place(file)), "too_many_tasks", message))
         items = []
     steps = [_step(document, position, item, tasks, faults) for position, item in enumerate(items)]
+    if document.unresolved:  # values that are not known cannot be judged
+        faults = [*document.unresolved, *(one for one in faults if one.code in _OF_FORM)]
     if faults:
         raise InvalidInput(
             f"{file} is not valid: {len(faults)} fault{'s' * (len(faults) > 1)}; nothing was run",

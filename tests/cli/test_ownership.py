@@ -124,7 +124,7 @@ def test_g3_all_of_a_blocked_user_is_claimed_after_a_dry_run(house: House) -> No
     assert (standing.code, "good standing" in standing.err) == (2, True)
     house.run("ownership", "block", former, "--execute", "--reason", "left")
     dry = house.run("ownership", "claim-all", former, "--owner", heir, "--output", "csv")
-    assert (dry.code, "nothing was changed; --execute claims these 3" in dry.err) == (0, True)
+    assert (dry.code, "nothing was changed; --execute claims these" in dry.err) == (0, True)
     assert sorted(row["name"] for row in csv.DictReader(io.StringIO(dry.out))) == names
     assert house.owned(heir) == []
     done = house.run(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import requests
 
 from quality.identity import new_id
-from tests.conftest import require_program
+from tests.conftest import PROJECT, clean_environment, require_program
 from tests.end_to_end.conftest import Service
 
 
@@ -44,6 +46,32 @@ def test_trigger_is_accepted_at_once_and_judged_later(service: Service) -> None:
         f"{service.api}/api/v1/checks", json={**body, "id": found["id"]}, timeout=10
     )
     assert (again.status_code, again.json()["finished_at"]) == (200, found["finished_at"])
+
+
+def test_t9_a_task_triggers_a_check_by_kafka_and_waits_for_it(
+    service: Service, tmp_path: Path
+) -> None:
+    """And the run is on record at the API."""
+    file = tmp_path / "trigger.conf"
+    file.write_text("tasks = [{name: check, args: {table: flights.airlines, mode: trigger}}]")
+    ended = subprocess.run(
+        [sys.executable, "-m", "cli", "tasks", "run", str(file), "--output", "json"],
+        cwd=PROJECT,
+        env={
+            **clean_environment(),
+            "STRINGX_API_URL": service.api,
+            "STRINGX_DATA_DIR": str(tmp_path / "data"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode == 0, ended.stderr
+    record = json.loads(ended.stdout)
+    check = requests.get(f"{service.api}/api/v1/checks/{record['id']}.0", timeout=10).json()
+    assert (check["state"], check["status"]) == ("finished", "pass")
+    run = requests.get(f"{service.api}/api/v1/task-runs/{record['id']}", timeout=10).json()
+    assert check["id"] in run["tasks"][0]["output"]
 
 
 def test_bare_line_by_kcat_is_a_check(service: Service) -> None:

@@ -143,9 +143,33 @@ def test_t7_the_notations_mean_what_they_mean(tmp_path: Path) -> None:
 def test_t7_an_unresolved_name_in_an_included_file_is_placed_there(tmp_path: Path) -> None:
     (tmp_path / "inner.conf").write_text("a = 1\n  b = ${nowhere.at.all}")
     (tmp_path / "outer.conf").write_text('\n\n\ninclude "inner.conf"\n')
-    with pytest.raises(Exception, match=r"inner\.conf:2:7: could not resolve") as caught:
-        read(tmp_path / "outer.conf", {})
-    assert "\n" not in str(caught.value)
+    [fault] = read(tmp_path / "outer.conf", {}).unresolved
+    assert str(fault).endswith("inner.conf:2:7: could not resolve substitution: ${nowhere.at.all}")
+
+
+def test_t3_all_names_that_nothing_resolves_are_said_with_what_else_is_wrong(tasks: Tasks) -> None:
+    """But nothing that is wrong only because a value is not known."""
+    ended = tasks(
+        """day = ${DAY}
+        tasks = [
+          {name: shell_script, args: {script: "echo "${day}" "${far.away}}, time_limit: ${LIMIT}}
+          {name: shel_script}
+          {name: archive, args: {source: ${?ABSENT}, colour: red}}
+        ]"""
+    )
+    assert ended.code == 2
+    assert sorted(ended.err.splitlines()) == [
+        "stringx: tasks.conf:1:7: could not resolve substitution: ${DAY}",
+        "stringx: tasks.conf:3:63: could not resolve substitution: ${far.away}",
+        "stringx: tasks.conf:3:89: could not resolve substitution: ${LIMIT}",
+        (
+            "stringx: tasks.conf:4:12: tasks[1].name: "
+            'there is no task "shel_script"; did you mean shell_script?'
+        ),
+        "stringx: tasks.conf:5:27: tasks[2].args.destination: is required",
+        "stringx: tasks.conf:5:34: tasks[2].args.source: is required",
+        "stringx: tasks.conf:5:54: tasks[2].args.colour: is not known here",
+    ]
 
 
 def test_t7_an_include_that_names_no_file_is_said(tasks: Tasks) -> None:
