@@ -68,7 +68,7 @@ class Rests:
         self._looks = looks
         self._queue: queue.SimpleQueue[Rest] = queue.SimpleQueue()
         self._free = threading.BoundedSemaphore(settings.rest_checks)
-        self._held: dict[str, tuple[int, Cancellation]] = {}
+        self._held: dict[tuple[str, int], Cancellation] = {}
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -88,7 +88,7 @@ class Rests:
         """End what is being judged and give it back."""
         self._stopping.set()
         with self._lock:
-            for _, cancellation in self._held.values():
+            for cancellation in self._held.values():
                 cancellation.cancel()
         for thread in self._threads:
             thread.join(timeout=_END_S)
@@ -130,21 +130,22 @@ class Rests:
 
     def _hold(self, rest: Rest) -> None:
         with self._lock:
-            self._held[rest.request.id] = rest.fence, Cancellation()
+            self._held[rest.request.id, rest.fence] = Cancellation()
 
     def _judge(self, judge: Judge, rest: Rest) -> None:
+        claim = rest.request.id, rest.fence
         try:
-            judge.finish(rest, self._held[rest.request.id][1], self._stopping.is_set)
+            judge.finish(rest, self._held[claim], self._stopping.is_set)
         finally:
             with self._lock:
-                del self._held[rest.request.id]
+                del self._held[claim]
             self._free.release()
 
     def _renew(self) -> None:
         """Keep the leases of what is in hand; one that was lost is found out when it is stored."""
         while not self._stopping.wait(self._settings.lease_s / _RENEWALS):
             with self._lock:
-                held = [(check_id, fence) for check_id, (fence, _) in self._held.items()]
+                held = list(self._held)
             if not held:
                 continue
             try:

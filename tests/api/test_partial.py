@@ -10,11 +10,13 @@ import pytest
 from sqlalchemy import text
 
 from api.gate import Asked, AtTheGate
-from api.store import checks, gate, leases, rules, samples, verdicts
+from api.rests import Rest
+from api.store import checks, gate, leases, outbox, rules, samples, verdicts
 from api.store.gate import Gate
 from api.store.outcomes import Finished
 from quality.catalogue.history import JUDGED_WHEN_STORED
 from quality.checks import OUT_OF_TIME, CheckOutcome, Sample, completed
+from quality.engine.cancellation import Cancellation
 from quality.gate import GatePolicy
 from quality.predicates import Predicate
 from quality.rules import Rule
@@ -247,6 +249,54 @@ def test_a_check_is_counted_once_with_what_it_came_to(store: Store) -> None:
     assert counted(store, "stringx_checks_total", status="pass", source="kafka") == 1
     assert counted(store, "stringx_rule_results_total", status="pass", **labels) == 2
     assert counted(store, "stringx_partial_verdicts_total", source="kafka") == 1
+
+
+def test_what_an_api_cannot_finish_is_sent_to_kafka_again(telling: Store) -> None:
+    request = asks("request-1", deadline_ms=2000)
+    [claim] = telling.claim(request)
+    early = first("request-1", claim.fence, "pass")
+    telling.store(early)
+    assert claim.rule_set is not None
+    rest = Rest(request, claim.fence, claim.rule_set, (), early.outcome)
+    telling.checking.finish(rest, Cancellation(), lambda: True)
+    with telling.database.connect() as db:
+        messages = outbox.unsent(db, 10)
+    assert json.loads(messages[-1].value) == request.message
+    assert messages[-1].topic == telling.checking.kafka.request_topic
+    [again] = telling.claim(request)
+    assert (again.outcome, again.is_begun) == ("claimed", True)
+    telling.checking.finish(rest, Cancellation(), lambda: True)  # it is not his any more
+    with telling.database.connect() as db:
+        assert len(outbox.unsent(db, 10)) == len(messages)
+    assert telling.check("request-1")["state"] == "running"
+
+
+def test_an_engine_that_fails_on_the_rest_ends_the_check(store: Store) -> None:
+    request = asks("request-1", deadline_ms=2000)
+    [claim] = store.claim(request)
+    early = first("request-1", claim.fence, "pass")
+    store.store(early)
+    assert claim.rule_set is not None
+    rest = Rest(request, claim.fence, claim.rule_set, (), early.outcome)
+    store.checking.finish(rest, Cancellation(), lambda: False)
+    check = store.check("request-1")
+    assert (check["state"], check["is_partial"]) == ("finished", False)
+    assert statuses(store, "request-1") == ["pass", "error"]
+
+
+def test_a_request_that_takes_its_workers_down_after_the_deadline_ends_too(store: Store) -> None:
+    [claim] = store.claim(asks("request-1"))
+    store.store(first("request-1", claim.fence, "fail"))
+    for _ in range(store.checking.settings.max_attempts):
+        store.execute("update check_run set lease_until = now() - interval '1 s'")
+        [claim] = store.claim(asks("request-1"))
+    assert (claim.outcome, claim.status) == ("done", "error")
+    check = store.check("request-1")
+    assert (check["state"], check["error_code"], check["is_partial"]) == (
+        *("finished", "poison"),
+        False,
+    )
+    assert counted(store, "stringx_checks_total", status="error", source="kafka") == 1
 
 
 def test_samples_are_those_of_the_newest_results(store: Store) -> None:
