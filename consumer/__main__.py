@@ -35,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         settings, kafka, client = load(ConsumerSettings), load(KafkaSettings), load(ClientSettings)
         if settings.worker_token is not None:
-            client = client.model_copy(update={"api_token": settings.worker_token})
+            own = {"api_token": settings.worker_token, "api_token_file": None}
+            client = client.model_copy(update=own)
         engine_settings = load(EngineSettings)
         configure("stringx-consumer", level=settings.log_level)
         if not kafka.bootstrap_servers:

@@ -225,8 +225,10 @@ class Supervisor:
 
     def _variables_of(self, process: str) -> dict[str, str]:
         """What a child is told: the worker has a token of its own, and not the operator's."""
-        hidden = {"STRINGX_API_TOKEN"} if process == "consumer" else set()
-        return {name: value for name, value in self.variables.items() if name not in hidden}
+        if process != "consumer":
+            return self.variables
+        operators = ("STRINGX_API_TOKEN", "STRINGX_API_TOKEN_FILE")
+        return {name: value for name, value in self.variables.items() if name not in operators}
 
     def _migrate(self) -> None:
         started = time.monotonic()

@@ -138,6 +138,26 @@ def test_it_starts_again_after_a_kill_and_stops_on_sigterm(
     assert _processes_of(folder) == {}
 
 
+def test_the_worker_has_a_token_of_its_own_and_not_the_operators(
+    variables: dict[str, str], folder: Path
+) -> None:
+    service = _start(
+        variables | {"STRINGX_DEMO": "0", "STRINGX_API_TOKEN": "a-token-of-the-operators"}
+    )
+    _read_until_started(service)
+    known = {}
+    for pid, command in _processes_of(folder).items():
+        if command.split()[-2:-1] == ["-m"]:
+            pairs = (Path("/proc") / str(pid) / "environ").read_bytes().decode().split("\0")
+            known[command.split()[-1]] = dict(pair.partition("=")[::2] for pair in pairs)
+    exit_code, _ = _finish(service, signal.SIGTERM)
+    assert exit_code == 0
+    assert known["api"]["STRINGX_API_TOKEN"] == "a-token-of-the-operators"
+    assert "STRINGX_API_TOKEN" not in known["consumer"]
+    assert known["consumer"]["STRINGX_WORKER_TOKEN"] == known["api"]["STRINGX_WORKER_TOKEN"]
+    assert len(known["api"]["STRINGX_WORKER_TOKEN"]) >= 32
+
+
 @pytest.mark.parametrize("part", ["api", "consumer"])
 def test_a_part_that_dies_is_named_and_everything_stops(
     variables: dict[str, str], folder: Path, part: str
