@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -176,6 +177,41 @@ def test_w19_each_execution_is_alerted_of_once(
     [shown] = alerts(call, pipeline_id, execution_id=completed)
     check = call("GET", f"/api/v1/checks/{shown['check_id']}").json()
     assert (check["status"], check["results"][0]["dimension"]) == ("warn", "timeliness")
+
+
+def test_w9_a_type_mutes_the_timeliness_of_its_pipelines(call: Call, name: str) -> None:
+    kind = {"name": f"kind {name}", "timeliness_number": 1, "timeliness_datepart": "minute"}
+    call("POST", "/pipeline_type", json={**kind, "mute_timeliness_check": True})
+    document = {"name": name, "pipeline_type_name": kind["name"]}
+    pipeline_id = call("POST", "/pipeline", json=document).json()["id"]
+    call(
+        "POST", "/start_pipeline_execution", json={"pipeline_id": pipeline_id, "start_date": ago(9)}
+    )
+    for muted, found in ((True, 0), (False, 1)):
+        change = {"name": kind["name"], "mute_timeliness_check": muted}
+        assert call("PATCH", "/pipeline_type", json=change).status_code == 200
+        call("POST", "/timeliness", json={"lookback_minutes": 60})
+        assert len(alerts(call, pipeline_id, kind="timeliness")) == found
+
+
+def test_w20_what_is_found_is_counted_as_any_other_result(
+    call: Call, report: Report, start: Start, end: End
+) -> None:
+    def counted() -> float:
+        text = call("GET", "/metrics").text
+        found = re.findall(
+            r'^stringx_checks_total{source="schedule",status="fail"} (\S+)$', text, re.MULTILINE
+        )
+        return sum(map(float, found))
+
+    report(freshness_number=1, freshness_datepart="hour")
+    end(start(start_date=ago(190)), ago(180), inserts=1)
+    call("POST", "/freshness")
+    before = counted()
+    report(freshness_number=2, freshness_datepart="hour")
+    end(start(start_date=ago(170)), ago(160), inserts=1)  # newer, and too old as well
+    assert len(call("POST", "/freshness").json()["new_alerts"]) == 1
+    assert counted() == before + 1
 
 
 @pytest.mark.parametrize("minutes", [4, 0, -1, "x", 1.5])
