@@ -118,9 +118,7 @@ class Actions:
         if record is not None and record.status == "failed":
             begin_at = max(task.position for task in record.tasks if task.status == "failed")
         with self._database.begin() as db:
-            if record is not None:
-                task_runs.add(db, self._whole(db, action, record), "service", action.id)
-            action_queue.settle(
+            is_ours = action_queue.settle(
                 db,
                 action.id,
                 state,
@@ -128,10 +126,13 @@ class Actions:
                 next_at=next_at,
                 begin_at=begin_at,
                 gives_back=attempt.is_broken_off,
+                attempt=action.attempt,
             )
+            if is_ours and record is not None:
+                task_runs.add(db, self._whole(db, action, record), "service", action.id)
         outcome = "broken_off" if attempt.is_broken_off else _outcome(attempt)
         self._counts.attempts.labels(outcome).inc()
-        if state != "waiting":
+        if is_ours and state != "waiting":
             self._counts.ended.labels(state).inc()
         log.info(
             "action_ran",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -199,7 +200,9 @@ def _show_block(user: int, result: str, found: Scan, output: str) -> None:
 
 @contextmanager
 def _platform() -> Iterator[Platform]:
-    with closing(Platform(load(GitLabSettings))) as platform:
+    with warnings.catch_warnings(), closing(Platform(load(GitLabSettings))) as platform:
+        # python-gitlab warns in several lines of what is refused here in one.
+        warnings.simplefilter("ignore", UserWarning)
         yield platform
 
 

@@ -47,7 +47,7 @@ _SET = text(
         begin_at = coalesce(:begin_at, begin_at), lease_until = null,
         attempts = attempts - case when :gives_back then 1 else 0 end,
         finished_at = case when :state in ('waiting', 'running') then null else now() end
-    where id = :id
+    where id = :id and attempts = coalesce(:attempt, attempts)
     """
 )
 _START = text(
@@ -139,9 +139,11 @@ def settle(
     next_at: datetime | None = None,
     begin_at: int | None = None,
     gives_back: bool = False,
-) -> None:
-    """Say where an action stands now; with `gives_back` the attempt does not count."""
-    db.execute(
+    attempt: int | None = None,
+) -> bool:
+    """Say where an action stands now; with `gives_back` the attempt does not count. Nothing is said
+    by an `attempt` that is no longer the last one: its lease was over, and another goes on."""
+    done = db.execute(
         _SET,
         {
             "id": action_id,
@@ -150,5 +152,7 @@ def settle(
             "next_at": next_at,
             "begin_at": begin_at,
             "gives_back": gives_back,
+            "attempt": attempt,
         },
     )
+    return bool(done.rowcount)

@@ -199,7 +199,7 @@ def test_g8_every_call_has_a_time_limit(
 
 @pytest.mark.parametrize("how", ["next", "redirect"])
 def test_g8_another_host_never_gets_the_token(
-    owners: Owners, platform: PlatformServer, how: str
+    owners: Owners, platform: PlatformServer, recwarn: pytest.WarningsRecorder, how: str
 ) -> None:
     got: list[dict[str, str]] = []
 
@@ -225,6 +225,7 @@ def test_g8_another_host_never_gets_the_token(
     thief.server_close()
     assert ended.code == 1
     assert len(ended.err.splitlines()) == 1
+    assert not [one for one in recwarn if "base URL" in str(one.message)]
     assert got == []
     assert TOKEN not in ended.err
 

@@ -17,7 +17,9 @@ import pytest
 import requests
 
 from api.action_process import ActionProcess
+from api.store import action_queue
 from api.store.action_queue import Action
+from api.store.database import open_database
 from cli.__main__ import main
 from embedded.postgres import EmbeddedPostgres
 from quality.settings import ApiSettings
@@ -297,6 +299,24 @@ def test_t10_an_action_that_a_crash_cut_off_is_run_again(acting: Acting) -> None
     assert again["attempts"] == 2
     assert len({headers["X-StringX-Delivery"] for _, headers, _ in acting.listener.got}) == 1
     assert len(acting.listener.got) == 2
+
+
+def test_t10_an_attempt_whose_lease_is_over_says_nothing_any_more(acting: Acting) -> None:
+    """Another one goes on with the action by then."""
+    table = acting.table()
+    table.name_actions(on_fail=acting.write("quiet.conf", QUIET))
+    table.check("null")
+    [action] = table.actions("succeeded")
+    given = ApiSettings(database_url=acting.environment["STRINGX_DATABASE_URL"])
+    database = open_database(given)
+    try:
+        with database.begin() as db:
+            late = action["attempts"] - 1
+            assert not action_queue.settle(db, action["id"], "failed", error="x", attempt=late)
+            assert action_queue.settle(db, action["id"], "partial", attempt=action["attempts"])
+    finally:
+        database.dispose()
+    table.actions("partial")
 
 
 def test_t10_two_services_on_one_store_act_once(acting: Acting, tmp_path: Path) -> None:
