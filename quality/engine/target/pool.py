@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 from quality.engine.engine import EngineBusy
 from quality.engine.target.wire import Wire
+from quality.errors import Unavailable
+
+SILENCE_S = 1.0
+"""A target that could not be reached after so long gives no answer; others refuse at once."""
 
 
 @dataclass(slots=True)
@@ -22,6 +26,9 @@ class Pool:
     """At most `size` connections, opened when they are needed and closed after `idle_s` unused.
 
     Connections are opened in the thread that asks, so that it gets the reason where that fails.
+    A target that gives no answer is tried by one thread at a time, and after each try left alone
+    for as long as that took; the others get its reason at once, so that checks of other targets do
+    not wait for threads that only wait.
     """
 
     def __init__(self, connect: Callable[[float], Wire], size: int, idle_s: float) -> None:
@@ -32,6 +39,9 @@ class Pool:
         self._leased: set[Wire] = set()
         self._lock = threading.Lock()
         self._closed = False
+        self._silent: Unavailable | None = None
+        self._silent_until = 0.0
+        self._is_tried = False
         self.exports_snapshots = True
         """Whether several of its connections may share a snapshot; False once that was refused."""
 
@@ -50,7 +60,7 @@ class Pool:
             raise EngineBusy("all connections to the target were in use until the time was over")
         try:
             found = None if fresh else self._take()
-            wire = found or self._connect(deadline)
+            wire = found or self._open(deadline)
             with self._lock:
                 self._leased.add(wire)
             try:
@@ -75,6 +85,25 @@ class Pool:
             leased = list(self._leased)
         for wire in leased:
             wire.cancel()
+
+    def _open(self, deadline: float) -> Wire:
+        is_trial = False
+        with self._lock:
+            if self._silent is not None:
+                if self._is_tried or time.monotonic() < self._silent_until:
+                    raise Unavailable(str(self._silent), code=self._silent.code)
+                self._is_tried = is_trial = True
+        began, silent = time.monotonic(), None
+        try:
+            return self._connect(deadline)
+        except Unavailable as error:
+            silent = error if time.monotonic() - began >= SILENCE_S else None
+            raise
+        finally:
+            with self._lock:
+                self._silent, self._silent_until = silent, 2 * time.monotonic() - began
+                if is_trial:
+                    self._is_tried = False
 
     def _take(self) -> Wire | None:
         """The connection used last, after closing those that were idle for too long."""
