@@ -112,7 +112,8 @@ class ApacheKafka:
         _run(
             [
                 *(*java, "kafka.tools.StorageTool", "format", "--standalone"),
-                *("--cluster-id", cluster_id, "--config", str(unformatted)),
+                # One word: an id may begin with a hyphen.
+                *(f"--cluster-id={cluster_id}", "--config", str(unformatted)),
             ],
             seconds=START_SECONDS,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable
 from enum import Enum, auto
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -29,12 +30,14 @@ Decide = Callable[[str], Fault | None]
 
 class FaultyProxy:
     """Forwards to `target`; `before` and `after` are asked for a fault with the path of each
-    request, before it is forwarded and when the API has answered it. `calls` counts requests."""
+    request, before it is forwarded and when the API has answered it. `calls` counts
+    requests, `statuses` the API's answers."""
 
     def __init__(self, target: str) -> None:
         self.before: Decide = lambda path: None
         self.after: Decide = lambda path: None
         self.calls = 0
+        self.statuses: Counter[int] = Counter()
         pool = urllib3.PoolManager(retries=False, maxsize=16)
         proxy = self
 
@@ -55,6 +58,7 @@ class FaultyProxy:
                     except (HTTPError, OSError):
                         fault = Fault.DROP
                     else:
+                        proxy.statuses[answer.status] += 1
                         fault = proxy.after(self.path)
                 if fault is Fault.DROP:
                     self.close_connection = True

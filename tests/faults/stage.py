@@ -11,15 +11,12 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import psycopg
 import requests
@@ -30,98 +27,44 @@ from embedded import ports
 from embedded.broker import EmbeddedBroker
 from embedded.postgres import EmbeddedPostgres
 from tests.brokers.apache_kafka import ApacheKafka, apache_kafka_available
-from tests.conftest import PROJECT, clean_environment
 from tests.faults import counting
+from tests.faults.passage import Passage
+from tests.faults.process import Process, Vain, eventually
 from tests.faults.proxy import FaultyProxy
 
 TABLES = 10
 RULES = 2
 PARTITIONS = 4
 TOPIC = "stringx.check.requests.v1"
+PROFILES = """
+stringx:
+  target: demo
+  outputs:
+    demo: &demo
+      type: postgres
+      host: "{{ env_var('STRINGX_TARGET_HOST') }}"
+      port: "{{ env_var('STRINGX_TARGET_PORT') | as_number }}"
+      user: stringx_reader
+      password: "{{ env_var('DBT_ENV_SECRET_TARGET_PASSWORD') }}"
+      dbname: demo
+      schema: public
+      sslmode: disable
+      connect_timeout: 5
+      retries: 0
+      threads: 4
+    beyond:
+      <<: *demo
+      host: 127.0.0.1
+      port: "{{ env_var('STRINGX_TARGET_BEYOND') | as_number }}"
+"""
+"""Two targets, the same database: `beyond` is reached through a passage that can be closed."""
+GOOD_RULES = [
+    {"name": "id_known", "type": "not_null", "column": "id"},
+    {"name": "second", "type": "not_null", "column": "x"},
+]
+NUMBERS = "select i as id, i as x from generate_series(1, 50) as i"
+"""What is in each table; all rules hold there."""
 FAST = {"fsync": "off", "full_page_writes": "off"}  # a killed PostgreSQL leaves its files to us
-PATIENCE_S = 120.0
-
-Found = TypeVar("Found")
-
-
-class Vain(AssertionError):
-    """Something did not happen in time."""
-
-
-def eventually(look: Callable[[], Found], what: str, seconds: float = PATIENCE_S) -> Found:
-    """The first true answer of `look`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        with suppress(psycopg.OperationalError, requests.RequestException):
-            if found := look():
-                return found
-        if time.monotonic() > deadline:
-            raise Vain(f"waited {seconds:g} s for: {what}")
-        time.sleep(0.05)
-
-
-class Process:
-    """A process of the service that is started anew with the same settings."""
-
-    def __init__(self, module: str, environment: dict[str, str], log_file: Path, port: int) -> None:
-        self._module = module
-        self._environment = environment
-        self.log_file = log_file
-        self.url = f"http://127.0.0.1:{port}"
-        self.process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def pid(self) -> int:
-        assert self.process is not None
-        return self.process.pid
-
-    def start(self, **more: str) -> None:
-        with self.log_file.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self._module],
-                cwd=PROJECT,
-                env={**clean_environment(), **self._environment, **more},
-                stdout=log,
-                stderr=log,
-            )
-
-    def wait_ready(self) -> None:
-        eventually(self._is_ready, f"{self._module}: {self.log_file.read_text()[-3000:]}")
-
-    def _is_ready(self) -> bool:
-        return requests.get(f"{self.url}/health/ready", timeout=5).ok
-
-    def kill(self) -> None:
-        """SIGKILL, to the processes that it started too: none of them lives a moment longer."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        for pid in [*self.children(), self.process.pid]:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process.wait(10)
-
-    def stop(self) -> tuple[int, float]:
-        """SIGTERM; the exit code, and the seconds that it took."""
-        assert self.process is not None
-        began = time.monotonic()
-        self.process.terminate()
-        return self.process.wait(60), time.monotonic() - began
-
-    def metric(self, sample: str) -> float:
-        for line in requests.get(f"{self.url}/metrics", timeout=10).text.splitlines():
-            name, _, value = line.rpartition(" ")
-            if name == sample:
-                return float(value)
-        return 0.0
-
-    def children(self) -> list[int]:
-        """Processes that this one started: dbt."""
-        listed = Path(f"/proc/{self.pid}/task").glob("*/children")
-        found: list[int] = []
-        for file in listed:
-            with suppress(OSError):
-                found += [int(text) for text in file.read_text().split()]
-        return found
 
 
 class Stage:
@@ -148,13 +91,15 @@ class Stage:
         )
         self._number = itertools.count(1)
         self._workers = workers if self.kafka == "apache" else 1
+        self._common: dict[str, str] = {}
+        self._extra: list[Process] = []
 
     def __enter__(self) -> Self:
         try:
             self.store.start()
             self.target.start()
             self.broker.start()
-            self._make_topics()
+            self.make_topics(TOPIC, f"{TOPIC}.dlq")
             self._fill_target()
             self._start_service()
         except BaseException:
@@ -174,19 +119,26 @@ class Stage:
     def store_url(self) -> str:
         return self.store.url()
 
+    @property
+    def kafka_port(self) -> int:
+        return int(self.broker.bootstrap_servers.rpartition(":")[2])
+
     def close(self) -> None:
-        for process in [*getattr(self, "workers", []), *getattr(self, "apis", [])]:
+        mine = [*getattr(self, "workers", []), *self._extra, *getattr(self, "apis", [])]
+        for process in mine:
             process.kill()
         if hasattr(self, "proxy"):
             self.proxy.close()
+        if hasattr(self, "passage"):
+            self.passage.close()
         self.broker.kill() if self.kafka == "apache" else self.broker.stop()
         self.store.stop()
         self.target.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _make_topics(self) -> None:
+    def make_topics(self, *names: str) -> None:
         admin = AdminClient({"bootstrap.servers": self.broker.bootstrap_servers})
-        new = [NewTopic(name, num_partitions=PARTITIONS) for name in (TOPIC, f"{TOPIC}.dlq")]
+        new = [NewTopic(name, num_partitions=PARTITIONS) for name in names]
         for future in admin.create_topics(new).values():
             future.result(30)
 
@@ -194,20 +146,20 @@ class Stage:
         with psycopg.connect(self.target.url("demo", "postgres")) as db:
             db.execute("create schema load")
             for number in range(TABLES):
-                db.execute(
-                    f"create table load.t{number} as select i as id, i as x from "
-                    "generate_series(1, 50) as i"
-                )
+                db.execute(f"create table load.t{number} as {NUMBERS}")
             db.execute("grant usage on schema load to stringx_reader")
             db.execute("grant select on all tables in schema load to stringx_reader")
 
     def _start_service(self) -> None:
-        common = {
+        profiles = self.folder / "profiles"
+        profiles.mkdir()
+        (profiles / "profiles.yml").write_text(PROFILES)
+        self.passage = Passage(self.target.port)
+        common = self._common = {
+            "DBT_PROFILES_DIR": str(profiles),
             "STRINGX_TARGET_HOST": "127.0.0.1",
             "STRINGX_TARGET_PORT": str(self.target.port),
-            "STRINGX_TARGET_USER": "stringx_reader",
-            "STRINGX_TARGET_DBNAME": "demo",
-            "STRINGX_TARGET_SSLMODE": "disable",
+            "STRINGX_TARGET_BEYOND": str(self.passage.port),
             "DBT_ENV_SECRET_TARGET_PASSWORD": self.target.password("stringx_reader"),
             "STRINGX_KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap_servers,
             "STRINGX_KAFKA_ASSIGNMENT": "group" if self.kafka == "apache" else "manual",
@@ -255,32 +207,134 @@ class Stage:
         }
         return Process("consumer", environment, self.folder / f"worker{number}.log", port)
 
+    @contextmanager
+    def more_workers(
+        self, count: int, *, ready: bool = True, **more: str
+    ) -> Iterator[list[Process]]:
+        """Workers beside those of the stage, for a while; `ready` ones have their partitions."""
+        extra = [self.new_worker() for _ in range(count)]
+        for worker in extra:
+            worker.start(**more)
+        try:
+            for worker in extra if ready else ():
+                worker.wait_ready()
+            yield extra
+        finally:
+            for worker in extra:
+                worker.kill()
+
+    def new_worker(self, **more: str) -> Process:
+        """One beside those of the stage, not yet started."""
+        number = len(self.workers) + len(self._extra)
+        worker = self._worker(number, {**self._common, **more})
+        self._extra.append(worker)
+        return worker
+
+    @contextmanager
+    def on_a_broker_in_memory(self) -> Iterator[None]:
+        """One API and one worker of the stage, on the embedded broker for a while."""
+        before = self.broker, self.kafka, self.workers
+        memory = EmbeddedBroker(ports.choose_free(), log_file=self.folder / "broker.log")
+        moved = {
+            "STRINGX_KAFKA_BOOTSTRAP_SERVERS": memory.bootstrap_servers,
+            "STRINGX_KAFKA_ASSIGNMENT": "manual",
+        }
+        for process in (*self.workers, *self.apis):
+            process.stop()
+        self.broker, self.kafka, self.workers = memory, "embedded", self.workers[:1]
+        try:
+            memory.start()
+            for process in (self.api, *self.workers):
+                process.move(moved)
+                process.start()
+            for process in (self.api, *self.workers):
+                process.wait_ready()
+            yield
+        finally:
+            for process in (self.api, *self.workers):
+                process.stop()
+                process.move(dict.fromkeys(moved))
+            memory.stop()
+            self.broker, self.kafka, self.workers = before
+            for process in (*self.apis, *self.workers):
+                process.start()
+            for process in (*self.apis, *self.workers):
+                process.wait_ready()
+
     def configure(self, column: str) -> None:
         """Give every table its rules, the second one on this column."""
-        base = f"{self.api.url}/api/v1"
-        requests.put(f"{base}/connections/demo", json={}, timeout=60).raise_for_status()
-        rules = [
-            {"name": "id_known", "type": "not_null", "column": "id"},
-            {"name": "second", "type": "not_null", "column": column},
-        ]
+        rules = [GOOD_RULES[0], {**GOOD_RULES[1], "column": column}]
         for number in range(TABLES):
-            body = {"table": f"load.t{number}"}
-            answer = requests.put(f"{base}/tables", json=body, timeout=60)
-            answer.raise_for_status()
-            answer = requests.put(
-                f"{base}/tables/{answer.json()['id']}/rules", json={"rules": rules}, timeout=60
-            )
-            answer.raise_for_status()
+            self.configure_table(f"load.t{number}", rules)
 
-    def requests(self, name: str, count: int) -> dict[str, dict[str, Any]]:
-        """New requests by id, spread over the tables, each of other rows."""
+    def configure_table(
+        self,
+        table: str,
+        rules: list[dict[str, Any]] | None = None,
+        connection: str = "demo",
+    ) -> int:
+        """Give a table these rules; its number at the API."""
+        base = f"{self.api.url}/api/v1"
+        session = requests.Session()
+        session.put(f"{base}/connections/{connection}", json={}, timeout=60).raise_for_status()
+        body = {"table": table, "connection": connection}
+        answer = session.put(f"{base}/tables", json=body, timeout=60)
+        answer.raise_for_status()
+        table_id = int(answer.json()["id"])
+        wanted = {"rules": GOOD_RULES if rules is None else rules}
+        session.put(f"{base}/tables/{table_id}/rules", json=wanted, timeout=60).raise_for_status()
+        return table_id
+
+    def forget_table(self, table_id: int) -> None:
+        requests.delete(f"{self.api.url}/api/v1/tables/{table_id}", timeout=60).raise_for_status()
+
+    @contextmanager
+    def view(self, name: str, query: str, connection: str = "demo") -> Iterator[str]:
+        """A table of the target that is this query, with the rules of all tables."""
+        table = f"load.{name}"
+        self.in_target(
+            f"create or replace view {table} as {query}", f"grant select on {table} to public"
+        )
+        table_id = self.configure_table(table, connection=connection)
+        try:
+            yield table
+        finally:
+            self.forget_table(table_id)
+
+    def in_target(self, *statements: str) -> None:
+        """Done to the target by its owner."""
+        with psycopg.connect(self.target.url("demo", "postgres")) as db:
+            for statement in statements:
+                db.execute(statement)  # type: ignore[call-overload]
+
+    def in_store(self, *statements: str) -> None:
+        """Done to the service's own database by the superuser."""
+        with psycopg.connect(self.store.url("stringx", "postgres"), autocommit=True) as db:
+            for statement in statements:
+                db.execute(statement)  # type: ignore[call-overload]
+
+    def active(self, words: str) -> int:
+        """Queries of checks that the target runs now and that have these words in them."""
+        with psycopg.connect(self.target.url("demo", "postgres")) as db:
+            row = db.execute(
+                "select count(*) from pg_stat_activity where state = 'active' "
+                "and usename = 'stringx_reader' and query like %s",
+                (f"%{words}%",),
+            ).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def requests(
+        self, name: str, count: int, table: str | None = None
+    ) -> dict[str, dict[str, Any]]:
+        """New requests by id, spread over the tables unless one is named, each of other rows."""
         made = {}
         for number in range(count):
             check_id = f"{name}-{next(self._number):06}"
             scope = [{"column": "id", "op": ">=", "value": -number}]
             made[check_id] = {
                 "id": check_id,
-                "table": f"load.t{number % TABLES}",
+                "table": table or f"load.t{number % TABLES}",
                 "scope": scope,
             }
         return made
@@ -291,11 +345,11 @@ class Stage:
             *({"value": json.dumps(one).encode(), "key": one["table"]} for one in documents)
         )
 
-    def produce(self, *messages: dict[str, Any]) -> None:
+    def produce(self, *messages: dict[str, Any], topic: str = TOPIC) -> None:
         servers = self.broker.bootstrap_servers
-        producer = Producer({"bootstrap.servers": servers, "acks": "all"})
+        producer = Producer({"bootstrap.servers": servers, "acks": "all", "log_level": 0})
         for message in messages:
-            producer.produce(TOPIC, **message)
+            producer.produce(topic, **message)
             producer.poll(0)
         if producer.flush(60):
             raise Vain("the broker did not take the messages of the suite")
@@ -342,12 +396,12 @@ class Stage:
             consumer.close()
 
     def restart_store(self) -> None:
-        """An immediate end of PostgreSQL, as in a crash, and its start."""
-        assert self.store.child is not None
-        self.store.child.send(signal.SIGQUIT)
-        self.store.child.wait(30)
-        self.store.stop()
-        self.store.start()
+        """An immediate end of the service's PostgreSQL, as in a crash, and its start."""
+        _crash(self.store)
+
+    def restart_target(self) -> None:
+        """The same with the target's."""
+        _crash(self.target)
 
     @contextmanager
     def frozen_broker(self) -> Iterator[None]:
@@ -360,4 +414,13 @@ class Stage:
             yield
         finally:
             for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):  # killed meanwhile
+                    os.kill(pid, signal.SIGCONT)
+
+
+def _crash(server: EmbeddedPostgres) -> None:
+    assert server.child is not None
+    server.child.send(signal.SIGQUIT)
+    server.child.wait(30)
+    server.stop()
+    server.start()
