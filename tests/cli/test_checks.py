@@ -10,7 +10,9 @@ from xml.etree import ElementTree
 import pytest
 
 from cli.gate import aged
+from embedded.postgres import EmbeddedPostgres
 from tests.cli.conftest import Ended, Run
+from tests.held import Held
 
 
 def add(run: Run, table: str, *rules: tuple[str, ...]) -> None:
@@ -134,3 +136,22 @@ def test_gates_by_age(decision: str, max_age_s: float | None, gate: str) -> None
     }
     found = aged(answer, max_age_s, datetime(2026, 1, 1, 12, 1, tzinfo=UTC))
     assert (found["decision"], found["age_s"]) == (gate, 60)
+
+
+def test_a_deadline_is_answered_in_time_and_the_gate_waits_for_all(
+    run: Run, postgres: EmbeddedPostgres
+) -> None:
+    view = Held(postgres, "tarrying")
+    slow = ("--type", "not_null", "--column", "slow", "--severity", "warn")
+    try:
+        add(run, view.table, PASSES, slow)
+        with view.held():
+            early = run("check", "run", view.table, "--deadline-ms", "2000", "--id", "cli-late-1")
+            assert early.code == 3, early.err
+            assert "the deadline left rules" in early.out
+            decided = run("gate", view.table, "--wait", "20s", "-o", "json")
+            assert (decided.code, decided.json["is_partial"]) == (3, True)
+        whole = run("gate", view.table, "--check-id", "cli-late-1", "--whole", "--wait", "60s")
+        assert (whole.code, whole.out.split()[0]) == (0, "allow")
+    finally:
+        view.drop()
