@@ -26,9 +26,8 @@ class Pool:
     """At most `size` connections, opened when they are needed and closed after `idle_s` unused.
 
     Connections are opened in the thread that asks, so that it gets the reason where that fails.
-    A target that gives no answer is tried by one thread at a time, and after each try left alone
-    for as long as that took; the others get its reason at once, so that checks of other targets do
-    not wait for threads that only wait.
+    A target that gives no answer is tried by one thread at a time; the others get its reason at
+    once, so that checks of other targets do not wait for threads that only wait.
     """
 
     def __init__(self, connect: Callable[[float], Wire], size: int, idle_s: float) -> None:
@@ -40,7 +39,6 @@ class Pool:
         self._lock = threading.Lock()
         self._closed = False
         self._silent: Unavailable | None = None
-        self._silent_until = 0.0
         self._is_tried = False
         self.exports_snapshots = True
         """Whether several of its connections may share a snapshot; False once that was refused."""
@@ -90,7 +88,7 @@ class Pool:
         is_trial = False
         with self._lock:
             if self._silent is not None:
-                if self._is_tried or time.monotonic() < self._silent_until:
+                if self._is_tried:
                     raise Unavailable(str(self._silent), code=self._silent.code)
                 self._is_tried = is_trial = True
         began, silent = time.monotonic(), None
@@ -101,7 +99,7 @@ class Pool:
             raise
         finally:
             with self._lock:
-                self._silent, self._silent_until = silent, 2 * time.monotonic() - began
+                self._silent = silent
                 if is_trial:
                     self._is_tried = False
 
