@@ -66,12 +66,14 @@ class Actions:
             thread.join(timeout=10)
 
     def forget(self) -> int:
-        """Drop runs that were recorded too long ago; how many."""
-        days, forgotten, dropped = self.settings.task_run_retention_days, 0, _FORGET
-        while dropped == _FORGET and not self._stopping.is_set():
-            with self._database.begin() as db:
-                dropped = task_runs.forget(db, older_than_days=days, limit=_FORGET)
-            forgotten += dropped
+        """Drop runs and actions that are too old; how many."""
+        days, forgotten = self.settings.task_run_retention_days, 0
+        for forget in (task_runs.forget, action_queue.forget):
+            dropped = _FORGET
+            while dropped == _FORGET and not self._stopping.is_set():
+                with self._database.begin() as db:
+                    dropped = forget(db, older_than_days=days, limit=_FORGET)
+                forgotten += dropped
         return forgotten
 
     def _run(self, number: int) -> None:

@@ -59,6 +59,19 @@ _START = text(
     """
 )
 
+# The newest action of a table says what was told last.
+_FORGET = text(
+    """
+    delete from action_run where id in (
+        select r.id from action_run r
+        where r.created_at < now() - make_interval(days => :days)
+            and r.state not in ('waiting', 'running')
+            and exists (select from action_run n where n.table_id = r.table_id and n.id > r.id)
+        limit :limit for update skip locked
+    )
+    """
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -156,3 +169,8 @@ def settle(
         },
     )
     return bool(done.rowcount)
+
+
+def forget(db: Connection, *, older_than_days: int, limit: int) -> int:
+    """Drop at most so many actions that are done with and older; how many they were."""
+    return db.execute(_FORGET, {"days": older_than_days, "limit": limit}).rowcount

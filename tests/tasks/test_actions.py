@@ -17,6 +17,8 @@ import pytest
 import requests
 
 from api.action_process import ActionProcess
+from api.actions import Actions
+from api.metrics import Metrics
 from api.store import action_queue
 from api.store.action_queue import Action
 from api.store.database import open_database
@@ -548,6 +550,33 @@ def test_t10_a_service_that_dies_again_and_again_gives_the_action_up(
     assert action["error"] == "the service ended while it ran, at the last of 3 attempts"
     assert acting.counted('stringx_actions_ended_total{state="failed"}', live) == 1
     assert live.stop() == 0
+
+
+def test_t10_what_is_too_old_is_forgotten_but_not_what_was_told_last(acting: Acting) -> None:
+    table = acting.table()
+    table.name_actions(on_fail=acting.write("quiet.conf", QUIET), on_recovery="quiet.conf")
+    for values in ("null", "1"):
+        table.check(values)
+    old, newest = table.actions("succeeded", "succeeded")
+    given = ApiSettings(database_url=acting.environment["STRINGX_DATABASE_URL"])
+    database = open_database(given)
+    actions = Actions(database, Metrics(), ActionSettings(task_run_retention_days=30), given)
+    try:
+        assert actions.forget() == 0
+        with psycopg.connect(acting.environment["STRINGX_DATABASE_URL"]) as connection:
+            long_ago = "now() - interval '31 days' where"
+            connection.execute(
+                f"update action_run set created_at = {long_ago} table_id = %s", (table.id,)
+            )
+            connection.execute(
+                f"update task_run set received_at = {long_ago} action_id = %s", (old["id"],)
+            )
+        assert actions.forget() == 2
+    finally:
+        database.dispose()
+    assert [one["id"] for one in table.actions("succeeded")] == [newest["id"]]
+    found = [table.call("GET", f"/task-runs/{one['run_id']}") for one in (old, newest)]
+    assert [one.status_code for one in found] == [404, 200]
 
 
 def test_t10_actions_are_counted(acting: Acting) -> None:
