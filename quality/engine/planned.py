@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 from quality.budgets import UNLIMITED, Budget
@@ -16,27 +15,23 @@ from quality.engine.dbt.answers import finding_of, lost_connection, plain_messag
 from quality.engine.dbt.dbt import Dbt
 from quality.engine.documentation import write_documentation
 from quality.engine.estimate import Estimate
-from quality.engine.plan.budgets import OVER, over_budget
-from quality.engine.plan.completing import Completing
+from quality.engine.judging import Asked, Judging
+from quality.engine.plan.budgets import OVER
 from quality.engine.plan.estimating import estimated
-from quality.engine.plan.execution import Execution
 from quality.engine.plan.finding import Finding
 from quality.engine.plan.grouping import values_query
 from quality.engine.plan.groups import members_of
 from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.preparing import Entry, Planner, Prepared, scope_conditions
-from quality.engine.plan.urgency import LATE, NOT_IN_TIME, End, as_late, first_end, in_stages
+from quality.engine.plan.urgency import LATE, NOT_IN_TIME, End, first_end
 from quality.engine.results import result_of
 from quality.engine.settings import EngineSettings
-from quality.engine.target.catalogue import signature_of
 from quality.engine.target.connecting import Targets
 from quality.engine.target.pool import Pool
 from quality.engine.target.profile import profile
 from quality.engine.target.scope import refuse_unfit, refuse_unknown_columns
 from quality.engine.target.session import Relation
 from quality.engine.target.snapshot import (
-    NotLocked,
-    SnapshotLost,
     lost,
     open_snapshot,
 )
@@ -45,10 +40,7 @@ from quality.errors import EngineError, Fault, InvalidInput, NotFound, StringXEr
 from quality.names import TableName
 from quality.predicates import Predicate
 from quality.profiles import TableProfile
-from quality.rules import Rule, RuleSet
-
-_CATALOGUE_ATTEMPTS = 4
-"""How often a check begins anew because the catalogue changed while it was looked at."""
+from quality.rules import RuleSet
 
 
 class PlannedEngine:
@@ -259,11 +251,11 @@ class PlannedEngine:
         # The target first: an unknown one, or one that is away, says more than dbt does.
         pool = self._targets.pool(rule_set.connection, deadline)
         entry = self._planner.entry(rule_set, deadline)
-        tests = entry.plan.narrowed(scope_conditions(scope))
         rules = rule_set.rules
-        findings, completing = self._findings(
-            rules, entry, tests, pool, scope, end, cancellation, budget, frozenset(places)
-        )
+        asked = Asked(rules, scope, frozenset(places), end, budget, cancellation)
+        judging = Judging(asked, entry, self._planner, pool, self._settings)
+        findings, completing = judging.findings()
+        tests = judging.tests
         try:
             left = [place for place in places if place not in findings]
             of_dbt = self._findings_of_dbt(rule_set, tests, scope, deadline, left)
@@ -299,85 +291,6 @@ class PlannedEngine:
                 for member, answer in zip(members, found.then, strict=True)
                 if answer.failed
             ]
-
-    def _findings(
-        self,
-        rules: Sequence[Rule],
-        entry: Entry,
-        tests: Sequence[PlannedTest],
-        pool: Pool,
-        scope: tuple[Predicate, ...],
-        end: End,
-        cancellation: Cancellation,
-        budget: Budget,
-        places: frozenset[int],
-    ) -> tuple[dict[int, Finding], Completing]:
-        """Of the tests at these places but those for dbt, on one snapshot whose catalogue is the
-        prepared one."""
-        conditions = scope_conditions(scope)
-        deadline = end.at
-        queries = budget.queries or self._settings.queries_per_check
-        settings = self._settings.model_copy(update={"queries_per_check": queries})
-        for _ in range(_CATALOGUE_ATTEMPTS):
-            prepared = entry.prepared or self._planner.prepare(entry, pool, deadline)
-            known = dict(zip(entry.relations, prepared.signatures, strict=True))
-            execution_of = partial(
-                Execution,
-                tests,
-                prepared.readiness,
-                known,
-                prepared.experience,
-                queries=queries,
-                remembered=not scope,
-            )
-            execution = execution_of(only=places)
-            is_staged = end.is_deadline and not execution.is_small
-            at_once = execution.first() if budget.rows is None else []
-            first = [*prepared.locks, *entry.questions]
-            begun = open_snapshot(
-                *(pool, settings, deadline, cancellation, first, at_once),
-                ends_softly=end.is_soft,
-            )
-            try:
-                with begun as opened:
-                    signatures = opened.first[len(prepared.locks) :]
-                    if prepared.holds_for([signature_of(answer) for answer in signatures]):
-                        subject = entry.plan.subject if scope else None
-                        facts = prepared.facts.get(subject.relation) if subject else None
-                        if subject is not None and facts is not None:
-                            refuse_unknown_columns(scope, subject.relation, facts)
-                        ready = prepared.readiness
-                        left_out: dict[int, Finding] = {}
-                        if budget.rows is not None:
-                            if not execution.is_small:  # before anything is asked
-                                opened.snapshot.spread(len(tests))
-                            left_out = over_budget(
-                                rules, tests, ready, opened.snapshot, budget.rows, places
-                            )
-                            execution = execution_of(only=places - left_out.keys())
-                        if is_staged:
-                            found = in_stages(
-                                rules, tests, ready, opened.snapshot, execution_of, left_out.keys()
-                            )
-                        else:
-                            found = execution.findings(opened.snapshot, opened.then)
-                        found |= left_out
-                        is_refused = any(one.cause == "database" for one in found.values())
-                        if subject is not None and is_refused:
-                            refuse_unfit(scope, subject.relation, opened.snapshot)
-                        completing = Completing(rules, tests, prepared, self._settings)
-                        whole = completing.of_all(found, entry.plan, conditions, opened.snapshot)
-                        if end.is_soft:
-                            whole = as_late(found, whole, opened.snapshot)
-                        cancellation.check()
-                        return whole, completing
-            except NotLocked:
-                prepared.locks = ()
-                continue
-            except SnapshotLost:
-                continue
-            entry.prepared = None
-        raise EngineError("the table's definition kept changing while it was to be checked")
 
     def _findings_of_dbt(
         self,

@@ -12,6 +12,7 @@ from unittest import mock
 from quality.budgets import UNLIMITED
 from quality.checks import CheckOutcome
 from quality.engine.cancellation import Cancellation
+from quality.engine.judging import Asked, Judging
 from quality.engine.plan import arranging
 from quality.engine.plan.compiled import CompiledTest
 from quality.engine.plan.finding import Finding
@@ -71,10 +72,9 @@ class EngineSide:
         findings = []
         for _ in range(times):
             places = range(len(tests))
-            narrowed, limits = entry.plan.narrowed(), (end, Cancellation(), UNLIMITED)
-            found, _ = self.rules._findings(
-                (), entry, narrowed, pool, (), *limits, frozenset(places)
-            )
+            asked = Asked((), (), frozenset(places), end, UNLIMITED, Cancellation())
+            rules = self.rules
+            found, _ = Judging(asked, entry, rules._planner, pool, rules._settings).findings()
             findings.append([found[place] for place in places])
         return findings
 
