@@ -17,6 +17,7 @@ from quality.tasks.events import EVENTS
 
 _NONE = "none"
 _COLUMNS = (
+    "id",
     "created_at",
     "connection",
     "table",
@@ -116,6 +117,22 @@ def list_runs(
     """
     asked = {"table": table, "connection": connection, "state": state}
     show(service.items("/action-runs", asked, limit), _COLUMNS, output)
+
+
+@actions.command("retry")
+@table_argument
+@click.argument("action", metavar="ID", type=click.IntRange(min=1))
+@connection_option
+@pass_service
+def retry(service: Service, table: str, action: int, connection: str) -> None:
+    """Run an action again that was given up, from the task that failed.
+
+    \b
+    Example: stringx actions retry flights.planes 12
+    """
+    table_id = service.table(connection, table)["id"]
+    found = service.client.post(f"/tables/{table_id}/action-runs/{action}/retry", None)
+    click.echo(f"{found['state']}: {found['file']} for {found['event']} (run {found['run_id']})")
 
 
 def _print(files: dict[str, str | None], output: str) -> None:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from api import audit
 from api.operations import Answer, Body, Operations, PageQuery
-from api.routes.tables import known_id
+from api.routes.tables import BIGGEST_ID, known_id
 from api.services import services
 from api.store import action_queue, actions
 from api.store.paging import Page
@@ -120,6 +120,23 @@ def list_action_runs(table_id: int, query: PageQuery) -> Answer:
         get_table(db, known_id(table_id))
         page = actions.page(db, table_id=table_id, limit=query.limit, cursor=query.cursor)
     return _answer(page)
+
+
+@add(
+    "POST",
+    "/tables/<int:table_id>/action-runs/<int:action_id>/retry",
+    answers={200: ActionView},
+    problems=(409,),
+)
+def retry_action(table_id: int, action_id: int) -> Answer:
+    """Run an action again that was given up, from the task that failed; only the newest one."""
+    known = min(action_id, BIGGEST_ID)
+    with services().database.begin() as db:
+        get_table(db, known_id(table_id))
+        action_queue.again(db, table_id, known)
+        audit.record(db, "action.retried", f"table {table_id}", {"action": known})
+        [row] = actions.page(db, action_id=known, limit=1, cursor=None).items
+    return Answer({**row, "run_id": action_queue.run_id(known)})
 
 
 @add("GET", "/action-runs", query=ActionQuery, answers={200: ActionPage})

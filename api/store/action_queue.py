@@ -7,6 +7,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from quality.errors import Conflict, NotFound
+
 # The oldest open action of a table comes first, and alone.
 _NEXT = text(
     """
@@ -59,6 +61,14 @@ _START = text(
     """
 )
 
+_AGAIN = text(
+    """
+    update action_run r set state = 'waiting', attempts = 0, next_at = now(), error = null,
+        finished_at = null
+    where r.id = :id and r.table_id = :table_id and r.state = 'failed'
+        and not exists (select from action_run n where n.table_id = r.table_id and n.id > r.id)
+    """
+)
 # The newest action of a table says what was told last.
 _FORGET = text(
     """
@@ -169,6 +179,24 @@ def settle(
         },
     )
     return bool(done.rowcount)
+
+
+def again(db: Connection, table_id: int, action_id: int) -> None:
+    """Have an action run again that was given up, from the task that failed.
+
+    NotFound where the table has none of that id, Conflict where it is not given up, or an old one:
+    another state would be told by then.
+    """
+    about = {"table_id": table_id, "id": action_id}
+    if db.execute(_AGAIN, about).rowcount:
+        return
+    query = text("select state from action_run where id = :id and table_id = :table_id")
+    state = db.scalar(query, about)
+    if state is None:
+        raise NotFound("the table has no action of that id", code="action_unknown")
+    if state != "failed":
+        raise Conflict(f"the action is {state}: none but a failed one", code="action_not_failed")
+    raise Conflict("the verdict has changed since: see the newer action", code="action_outdated")
 
 
 def forget(db: Connection, *, older_than_days: int, limit: int) -> int:

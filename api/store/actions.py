@@ -148,6 +148,7 @@ def page(
     *,
     limit: int,
     cursor: str | None,
+    action_id: int | None = None,
     table_id: int | None = None,
     table: str | None = None,
     connection: str | None = None,
@@ -159,6 +160,7 @@ def page(
     named = [monitored_table.c.connection, monitored_table.c.name.label("table")]
     query = select(*columns, *named).join(monitored_table)
     for column, value in (
+        (action_run.c.id, action_id),
         (action_run.c.table_id, table_id),
         (monitored_table.c.name, table),
         (monitored_table.c.connection, connection),

@@ -552,6 +552,44 @@ def test_t10_a_service_that_dies_again_and_again_gives_the_action_up(
     assert live.stop() == 0
 
 
+def test_t10_what_was_given_up_is_run_again_by_hand(
+    acting: Acting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From the task that failed, once its cause is mended; unless the verdict has changed since."""
+    monkeypatch.setenv("STRINGX_API_URL", acting.live.url)
+    table = acting.table()
+    text = TELL.format(url=acting.listener.url)
+    table.name_actions(on_fail=acting.write("mended.conf", text), on_recovery="mended.conf")
+    acting.listener.answers = [(404, {})]
+    table.check("null")
+    [given_up] = table.actions("failed")
+    assert main(["actions", "retry", table.name, str(given_up["id"])]) == 0
+    [action] = table.actions("succeeded")
+    assert (action["id"], action["attempts"], action["error"]) == (given_up["id"], 1, None)
+    assert len({headers["X-StringX-Delivery"] for _, headers, _ in acting.listener.got}) == 1
+    events = table.call("GET", "/audit", params={"subject": f"table {table.id}"}).json()["items"]
+    assert "action.retried" in {one["action"] for one in events}
+
+    def again(action_id: int) -> tuple[int, str]:
+        answer = table.call("POST", f"/tables/{table.id}/action-runs/{action_id}/retry")
+        return answer.status_code, answer.json()["code"]
+
+    assert again(action["id"]) == (409, "action_not_failed")
+    assert again(2**70) == (404, "action_unknown")
+    acting.listener.answers = [(404, {})]
+    table.check("1")
+    _, old = table.actions("succeeded", "failed")
+    with psycopg.connect(acting.environment["STRINGX_DATABASE_URL"]) as connection:
+        connection.execute(
+            "update action_run set started_at = started_at - interval '2 hours' "
+            "where table_id = %s",
+            (table.id,),
+        )
+    table.check("null")
+    table.actions("succeeded", "failed", "succeeded")
+    assert again(old["id"]) == (409, "action_outdated")
+
+
 def test_t10_what_is_too_old_is_forgotten_but_not_what_was_told_last(acting: Acting) -> None:
     table = acting.table()
     table.name_actions(on_fail=acting.write("quiet.conf", QUIET), on_recovery="quiet.conf")
