@@ -94,6 +94,26 @@ def test_t2_two_tasks_of_one_name_are_an_error() -> None:
         Task.found[:] = [one for one in Task.found if one not in (first, second)]
 
 
+def test_t2_a_task_of_ones_own_does_not_take_the_name_of_another(
+    tasks: Tasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from quality.tasks import Task\n"
+        "class ARCHIVE(Task):\n"
+        "    def run(self, arguments, context):\n"
+        "        return 'mine'\n"
+    )
+    monkeypatch.setenv("STRINGX_TASKS_DIR", str(tmp_path))
+    try:
+        ended = tasks(f"tasks = [{shell('touch ran')}]")
+    finally:
+        Task.found[:] = [one for one in Task.found if one.__name__ != "ARCHIVE"]
+    assert ended.code == 2
+    assert "two tasks are named archive: " in ended.err
+    assert "stringx_tasks_mine.ARCHIVE" in ended.err
+    assert not (tmp_path / "ran").exists()
+
+
 def test_t2_a_module_that_does_not_load_is_one_line(
     tasks: Tasks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
