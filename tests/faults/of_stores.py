@@ -61,7 +61,7 @@ DISCONNECT = """
 
 
 def a_store_that_refuses(stage: Stage, size: Size) -> Tally:
-    """One in five of the statements that store results is refused, as after a deadlock or a failed
+    """One in three of the statements that store results is refused, as after a deadlock or a failed
     serialization: they are sent again, and nothing is stored by halves."""
     stage.in_store(*REFUSE)
     before = dict(stage.proxy.statuses)
@@ -72,7 +72,7 @@ def a_store_that_refuses(stage: Stage, size: Size) -> Tally:
             stage.send(document)
         stage.wait_stored(list(wanted))
     finally:
-        stage.in_store("drop function refuse_sometimes cascade")
+        stage.in_store("drop function refuse_sometimes cascade", "drop sequence refusals")
     wait_committed(stage)
     tally = counted(stage, "a store that refuses", wanted, 0, began)
     told = {code: count - before.get(code, 0) for code, count in stage.proxy.statuses.items()}
@@ -84,12 +84,14 @@ def a_store_that_refuses(stage: Stage, size: Size) -> Tally:
 
 
 REFUSE = (
+    "create sequence refusals",
+    "grant usage on sequence refusals to public",
     """
     create function refuse_sometimes() returns trigger language plpgsql as $$
     begin
-        if random() < 0.2 then
+        if nextval('refusals') % 3 = 0 then  -- a sequence is not rolled back
             raise exception 'told to fail' using
-                errcode = (array['40001', '40P01'])[1 + (random() * 1)::integer];
+                errcode = (array['40001', '40P01'])[1 + lastval() % 2];
         end if;
         return null;
     end $$

@@ -98,18 +98,14 @@ class Process:
         """SIGKILL, to the processes that it started too: none of them lives a moment longer."""
         if self.process is None or self.process.poll() is not None:
             return
-        self.kill_children()
-        self.process.kill()
+        children = self.children()
+        self.process.kill()  # first, or it would start them again
+        _kill(children)
         self.process.wait(10)
 
     def kill_children(self) -> int:
         """SIGKILL to the processes that it started: dbt. How many."""
-        killed = 0
-        for pid in self.children():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                killed += 1
-        return killed
+        return _kill(self.children())
 
     def stop(self) -> tuple[int, float]:
         """SIGTERM; the exit code, and the seconds that it took."""
@@ -160,3 +156,12 @@ class Process:
             with suppress(OSError):
                 found += [int(text) for text in file.read_text().split()]
         return found
+
+
+def _kill(pids: list[int]) -> int:
+    killed = 0
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            killed += 1
+    return killed
