@@ -14,10 +14,13 @@ from tests.faults.process import eventually
 from tests.faults.proxy import Fault
 from tests.faults.stage import NUMBERS, Stage
 
+UNLUCKY = ("poison",)
+"""A check that was in hand each time that a worker was killed is taken for the reason of it."""
+
 
 def killed_workers(stage: Stage, size: Size) -> Tally:
     """`kill -9` of workers under load, with duplicates by Kafka and HTTP."""
-    return load(stage, "killed workers", size, size.kills, kill_worker)
+    return load(stage, "killed workers", size, size.kills, kill_worker, may_end=UNLUCKY)
 
 
 def killed_workers_and_store(stage: Stage, size: Size) -> Tally:
@@ -29,7 +32,7 @@ def killed_workers_and_store(stage: Stage, size: Size) -> Tally:
         else:
             kill_worker(stage, number)
 
-    return load(stage, "killed workers and store", size, 2 * size.crashes, harm)
+    return load(stage, "killed workers and store", size, 2 * size.crashes, harm, may_end=UNLUCKY)
 
 
 def stopped_workers(stage: Stage, size: Size) -> Tally:
