@@ -131,7 +131,7 @@ class Stage:
             self.proxy.close()
         if hasattr(self, "passage"):
             self.passage.close()
-        self.broker.kill() if self.kafka == "apache" else self.broker.stop()
+        self.broker.__exit__(None, None, None)  # with its folder
         self.store.stop()
         self.target.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
