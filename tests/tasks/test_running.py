@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -272,7 +273,13 @@ def test_a_run_that_is_broken_off_ends_its_scripts_and_is_recorded(
     )
     command = [sys.executable, "-m", "cli", "tasks", "run", "tasks.conf", "--output", "json"]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        # As in a terminal: who runs the tests in the background has it ignored, and so would we.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    )
     child = read_number(tmp_path / "child")
     process.send_signal(how)
     out, _ = process.communicate(timeout=60)
