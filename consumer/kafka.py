@@ -136,12 +136,19 @@ class Cluster:
             raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
         return len(found.partitions)
 
-    def wait_for_topics(self, stop: threading.Event, health: Health, max_wait_s: float) -> int:
-        """`ensure_topics`, as long as it takes; returns 0 when asked to stop."""
+    def wait_for_topics(
+        self,
+        stop: threading.Event,
+        health: Health,
+        max_wait_s: float,
+        pulse: Callable[[], None] = lambda: None,
+    ) -> int:
+        """`ensure_topics`, as long as it takes; returns 0 when asked to stop. `pulse` is called now
+        and then."""
         backoff = Backoff(max_wait_s)
         said = 0.0
         while not stop.is_set():
-            health.tick()
+            pulse()
             try:
                 return self.ensure_topics()
             except KafkaException as error:
@@ -155,14 +162,48 @@ class Cluster:
                         bootstrap_servers=self._kafka.bootstrap_servers,
                         topic=self._kafka.request_topic,
                     )
-                _wait(backoff.next(), stop, health)
+                _wait(backoff.next(), stop, pulse)
         return 0
 
 
-def _wait(seconds: float, stop: threading.Event, health: Health) -> None:
+class Look:
+    """A look for the topics, in a thread of its own: the polling loop goes round meanwhile."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        stop: threading.Event,
+        health: Health,
+        max_wait_s: float,
+        *,
+        topic_lost: bool,
+    ) -> None:
+        """`topic_lost`: it is made because the topic was not there."""
+        self.partitions: int | None = None
+        """Those of the request topic when it is there, 0 when asked to stop; None until then."""
+        self._cluster = cluster
+        self._cluster_id = cluster.id
+        self._topic_lost = topic_lost
+        self._wait = (stop, health, max_wait_s)
+        threading.Thread(target=self._look, name="topics", daemon=True).start()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether what was found is not what was there before."""
+        return self._topic_lost or self._cluster.id != self._cluster_id
+
+    def _look(self) -> None:
+        try:
+            self.partitions = self._cluster.wait_for_topics(*self._wait)
+        except Exception:  # the next one must not wait for this one
+            log.exception("look_failed")
+            self.partitions = 0
+
+
+def _wait(seconds: float, stop: threading.Event, pulse: Callable[[], None]) -> None:
     end = time.monotonic() + seconds
     while (left := end - time.monotonic()) > 0 and not stop.wait(min(left, 1.0)):
-        health.tick()
+        pulse()
 
 
 def assign_by_hand(

@@ -15,6 +15,7 @@ from consumer.health import Health
 from consumer.inbox import Inbox
 from consumer.kafka import (
     Cluster,
+    Look,
     MakeConsumer,
     assign_by_hand,
     consumer_config,
@@ -74,6 +75,7 @@ class PollingLoop:
         self._manual = kafka.assignment == "manual"
         self._paused = False
         self._topic_lost = False
+        self._look: Look | None = None
         self._is_connected = True
         self._is_back = False
         self._commits_open = 0
@@ -113,8 +115,7 @@ class PollingLoop:
         """Go round until asked to stop. Raises KafkaFailed on an error that is final."""
         while not self._stop.is_set():
             self.turn()
-            if self._topic_lost or self._is_back:
-                self._look_at_topics()
+            self._look_at_topics()
 
     def turn(self) -> None:
         """One round: messages in, back-pressure, commits."""
@@ -314,19 +315,23 @@ class PollingLoop:
 
     def _look_at_topics(self) -> None:
         """After an outage: make topics that went with a broker in memory, and begin anew there."""
-        topic_lost, cluster_id = self._topic_lost, self._cluster.id
-        self._topic_lost = self._is_back = False
-        partitions = self._cluster.wait_for_topics(
-            self._stop, self._health, self._settings.retry_max_s
-        )
-        is_new = topic_lost or self._cluster.id != cluster_id
-        if partitions and is_new and self._manual:
+        if self._look is None and (self._topic_lost or self._is_back):
+            limit_s = self._settings.retry_max_s
+            self._look = Look(
+                *(self._cluster, self._stop, self._health, limit_s), topic_lost=self._topic_lost
+            )
+            self._topic_lost = self._is_back = False
+        if self._look is None or self._look.partitions is None:
+            return
+        look, self._look = self._look, None
+        self._topic_lost = False  # what was said of it meanwhile was said of the same loss
+        if look.partitions and look.is_new and self._manual:
             try:
-                self.start(partitions)
+                self.start(look.partitions)
             except KafkaException as error:
                 self._topic_lost = True
                 self._say(error.args[0], "assignment_failed")
-        elif partitions:
+        elif look.partitions:
             self._health.kafka_works()
 
     def _measure_lag(self) -> None:

@@ -195,7 +195,7 @@ class Service:
         backoff = Backoff(self.settings.retry_max_s)
         while not self.stop.is_set():
             partitions = self.cluster.wait_for_topics(
-                self.stop, self.health, self.settings.retry_max_s
+                self.stop, self.health, self.settings.retry_max_s, pulse=self.health.tick
             )
             if not partitions:
                 return
