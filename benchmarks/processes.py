@@ -1,7 +1,8 @@
-"""Memory of processes, from /proc (Linux, proc(5))."""
+"""Memory and processor time of processes, from /proc (Linux, proc(5))."""
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,6 +32,16 @@ def command(pid: int) -> str:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
     return ""
+
+
+def processor_s(pid: int) -> float:
+    """The processor time that it and its descendants took so far, in seconds."""
+    ticks = 0
+    for one in (pid, *descendants(pid)):
+        with suppress(OSError):
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _status(pid: int, field: str) -> float:
