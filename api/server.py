@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import signal
 import threading
@@ -60,7 +61,7 @@ class Server:
 
     def _work(self, worker: int, name: str | None, _: Any, *arguments: Any) -> None:
         """What the process that answers does."""
-        _end_with(os.getppid())
+        _end_with_the_one_above()
         app, close = self._opened()
         gc.collect()
         gc.freeze()  # what is there for good is not looked through again and again: 0.1 s each time
@@ -73,15 +74,22 @@ class Server:
 
 def replace_process() -> None:
     """Have another process answer in the place of this one, which finishes what it can."""
-    os.kill(os.getppid(), signal.SIGHUP)
+    if _has_one_above():
+        os.kill(os.getppid(), signal.SIGHUP)
 
 
-def _end_with(parent: int) -> None:
+def _end_with_the_one_above() -> None:
     """End when the process above died without a word: it would hold the port for ever."""
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while _has_one_above():
             threading.Event().wait(_WATCH_S)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def _has_one_above() -> bool:
+    """Whether the parent is who started this: orphans are given to a process that is not ours."""
+    above = multiprocessing.parent_process()
+    return above is not None and above.pid == os.getppid()
