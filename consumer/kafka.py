@@ -175,22 +175,12 @@ class Look:
         stop: threading.Event,
         health: Health,
         max_wait_s: float,
-        *,
-        topic_lost: bool,
     ) -> None:
-        """`topic_lost`: it is made because the topic was not there."""
         self.partitions: int | None = None
         """Those of the request topic when it is there, 0 when asked to stop; None until then."""
         self._cluster = cluster
-        self._cluster_id = cluster.id
-        self._topic_lost = topic_lost
         self._wait = (stop, health, max_wait_s)
         threading.Thread(target=self._look, name="topics", daemon=True).start()
-
-    @property
-    def is_new(self) -> bool:
-        """Whether what was found is not what was there before."""
-        return self._topic_lost or self._cluster.id != self._cluster_id
 
     def _look(self) -> None:
         try:
@@ -207,24 +197,24 @@ def _wait(seconds: float, stop: threading.Event, pulse: Callable[[], None]) -> N
 
 
 def assign_by_hand(
-    consumer: Consumer, kafka: KafkaSettings, partitions: int
+    consumer: Consumer, kafka: KafkaSettings, partitions: int, *, anew: bool
 ) -> list[TopicPartition]:
-    """All partitions of the request topic from the committed offsets on, without a group.
+    """All partitions of the request topic, without a group, from the committed offsets on; or from
+    the beginning with `anew`, for a log that has nothing to do with the one read before.
 
     For a broker whose group coordinator is not to be relied on; there can be one consumer only.
     Raises KafkaException.
     """
-    committed = consumer.committed(
-        [TopicPartition(kafka.request_topic, number) for number in range(partitions)],
-        timeout=ASK_S,
-    )
-    for partition in committed:
+    wanted = [TopicPartition(kafka.request_topic, number) for number in range(partitions)]
+    if not anew:
+        wanted = consumer.committed(wanted, timeout=ASK_S)
+    for partition in wanted:
         if partition.error is not None:
             raise KafkaException(partition.error)
         if partition.offset < 0:
             partition.offset = OFFSET_BEGINNING
-    consumer.assign(committed)
-    return committed
+    consumer.assign(wanted)
+    return wanted
 
 
 def topic_is_missing(error: KafkaError) -> bool:

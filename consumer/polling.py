@@ -75,6 +75,7 @@ class PollingLoop:
         self._manual = kafka.assignment == "manual"
         self._paused = False
         self._topic_lost = False
+        self._cluster_id: str | None = None
         self._look: Look | None = None
         self._is_connected = True
         self._is_back = False
@@ -97,8 +98,12 @@ class PollingLoop:
     def start(self, partitions: int) -> None:
         """Subscribe, or assign by hand; raises KafkaException when the broker does not answer."""
         if self._manual:
+            # What is committed on a cluster that took the place of another can only be positions
+            # in the log of the other, on their way when it went.
+            anew = self._cluster_id not in (None, self._cluster.id)
             self._begin_anew(self._assignment())
-            assigned = assign_by_hand(self._consumer, self._kafka, partitions)
+            assigned = assign_by_hand(self._consumer, self._kafka, partitions, anew=anew)
+            self._cluster_id = self._cluster.id
             self._paused = False
             self._health.kafka_works()
             self._health.assigned(len(assigned))
@@ -209,7 +214,8 @@ class PollingLoop:
 
     def _commit(self, positions: dict[tuple[str, int], int]) -> None:
         """Ask for a commit and go on: a synchronous one can hang for good with its broker."""
-        if not positions or (self._commits_open > 0 and not self._commit_is_overdue):
+        is_waiting = self._commits_open > 0 and not self._commit_is_overdue
+        if not positions or is_waiting or self._may_be_another_log:
             return
         self._commits_open = 0
         self._committed_at = time.monotonic()
@@ -316,16 +322,15 @@ class PollingLoop:
     def _look_at_topics(self) -> None:
         """After an outage: make topics that went with a broker in memory, and begin anew there."""
         if self._look is None and (self._topic_lost or self._is_back):
+            self._is_back = False
             limit_s = self._settings.retry_max_s
-            self._look = Look(
-                *(self._cluster, self._stop, self._health, limit_s), topic_lost=self._topic_lost
-            )
-            self._topic_lost = self._is_back = False
+            self._look = Look(self._cluster, self._stop, self._health, limit_s)
         if self._look is None or self._look.partitions is None:
             return
         look, self._look = self._look, None
-        self._topic_lost = False  # what was said of it meanwhile was said of the same loss
-        if look.partitions and look.is_new and self._manual:
+        is_new = self._topic_lost or self._cluster.id != self._cluster_id
+        self._topic_lost = False
+        if look.partitions and is_new and self._manual:
             try:
                 self.start(look.partitions)
             except KafkaException as error:
@@ -333,6 +338,14 @@ class PollingLoop:
                 self._say(error.args[0], "assignment_failed")
         elif look.partitions:
             self._health.kafka_works()
+
+    @property
+    def _may_be_another_log(self) -> bool:
+        """Whether positions of the log that was read may no longer say anything: a broker in memory
+        comes back with nothing in it."""
+        return self._manual and (
+            not self._is_connected or self._topic_lost or self._is_back or self._look is not None
+        )
 
     def _measure_lag(self) -> None:
         """High watermark less what is done; not with manual assignment, where it is for a broker

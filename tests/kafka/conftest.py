@@ -20,7 +20,16 @@ from typing import Any, Protocol, TypeVar
 import psycopg
 import pytest
 import requests
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 from embedded import ports
 from embedded.broker import EmbeddedBroker
@@ -306,6 +315,24 @@ class Lane:
             return sum(max(0, partition.offset) for partition in found)
         finally:
             consumer.close()
+
+    def commit(self, position: int) -> None:
+        """Commit this position on all partitions."""
+        consumer = Consumer({"bootstrap.servers": self.kafka.servers, "group.id": self.group})
+        try:
+            partitions = [TopicPartition(self.topic, number, position) for number in range(4)]
+            consumer.commit(offsets=partitions, asynchronous=False)
+        finally:
+            consumer.close()
+
+    def create_topic(self) -> None:
+        """As the worker would, with four partitions, unless it was quicker."""
+        admin = AdminClient({"bootstrap.servers": self.kafka.servers})
+        try:
+            admin.create_topics([NewTopic(self.topic, num_partitions=4)])[self.topic].result(30)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise
 
     def wait_committed(self, count: int) -> None:
         eventually(lambda: self.committed() == count, lambda: f"committed {self.committed()}")

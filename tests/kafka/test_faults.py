@@ -110,6 +110,31 @@ def test_a_check_longer_than_its_lease_stays_its_workers_and_is_cancelled_at_the
         eventually(lambda: not sleeping(), worker.log)
 
 
+def test_positions_in_the_log_of_a_broker_that_is_gone_say_nothing(
+    api: Api, target_environment: dict[str, str], tmp_path: Path
+) -> None:
+    """A commit that was on its way when the broker went can reach the one that took its place."""
+    broker = EmbeddedBroker(ports.choose_free(), log_file=tmp_path / "broker.log")
+    lane = Lane(
+        *(Kafka("embedded", broker, "manual"), api, "requests-reborn", tmp_path),
+        *(target_environment, []),
+    )
+    with broker:
+        worker = lane.start().wait_ready()
+        lane.once_each(lane.request(3))
+    eventually(lambda: not worker.ready(), worker.log)
+    try:
+        with broker:
+            lane.create_topic()
+            lane.commit(1_000)
+            ids = lane.request(3)
+            lane.once_each(ids)
+            assert worker.counted("stored") == 6
+            assert worker.stop() == 0
+    finally:
+        worker.end()
+
+
 @pytest.mark.parametrize("kafka", ["apache"], indirect=True)
 def test_two_workers_share_the_partitions_and_one_takes_over_from_the_other(lane: Lane) -> None:
     """Needs a group: on the embedded broker one consumer assigns the partitions by hand."""
