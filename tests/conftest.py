@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,8 @@ def target_environment(postgres: EmbeddedPostgres) -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def new_database(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
+@contextmanager
+def empty_databases(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
     """Makes empty databases for the service's own data; answers their URLs."""
     names: list[str] = []
     admin = postgres.url("postgres", "postgres")
@@ -122,10 +123,19 @@ def new_database(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
         names.append(name)
         return postgres.url(name)
 
-    yield make
-    with psycopg.connect(admin, autocommit=True) as connection:
-        for name in names:
-            connection.execute(f'drop database if exists "{name}" with (force)')
+    try:
+        yield make
+    finally:
+        with psycopg.connect(admin, autocommit=True) as connection:
+            for name in names:
+                connection.execute(f'drop database if exists "{name}" with (force)')
+
+
+@pytest.fixture
+def new_database(postgres: EmbeddedPostgres) -> Iterator[Callable[[], str]]:
+    """`empty_databases` for one test."""
+    with empty_databases(postgres) as make:
+        yield make
 
 
 @dataclass

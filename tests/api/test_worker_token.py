@@ -14,10 +14,11 @@ import pytest
 from api.routes import GROUPS
 from embedded import ports
 from embedded.broker import EmbeddedBroker
+from embedded.postgres import EmbeddedPostgres
 from quality.access import grants
 from tests.api.conftest import TOKEN
 from tests.api.test_access import ask, is_refused_for_its_scope, path_of
-from tests.conftest import PROJECT, LiveApi, clean_environment, start_api
+from tests.conftest import PROJECT, LiveApi, clean_environment, empty_databases, start_api
 
 WORKER = "a-token-for-the-worker-alone"
 TOPIC = "worker-token.requests"
@@ -25,17 +26,20 @@ TOPIC = "worker-token.requests"
 
 @pytest.fixture(scope="module")
 def served(
-    live_api: LiveApi, tmp_path_factory: pytest.TempPathFactory
+    postgres: EmbeddedPostgres,
+    target_environment: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[LiveApi, EmbeddedBroker]]:
-    with EmbeddedBroker(0) as broker:
+    """An API on a database of its own: of all on one database, one alone sends to Kafka."""
+    with empty_databases(postgres) as new_database, EmbeddedBroker(0) as broker:
         environment = {
-            **live_api.environment,
+            **target_environment,
+            "STRINGX_DATABASE_URL": new_database(),
             "STRINGX_API_TOKEN": TOKEN,
             "STRINGX_WORKER_TOKEN": WORKER,
             "STRINGX_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap_servers,
             "STRINGX_KAFKA_REQUEST_TOPIC": TOPIC,
         }
-        del environment["STRINGX_API_PORT"]
         live = start_api(environment, tmp_path_factory.mktemp("served"))
         yield live, broker
         assert live.stop() == 0

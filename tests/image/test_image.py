@@ -7,7 +7,7 @@ import secrets
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -116,10 +116,10 @@ def test_it_has_what_it_needs_and_nothing_of_the_tests(images: Images, container
 
 
 def test_without_a_token_it_makes_the_first_one_and_lets_nobody_in_without(
-    images: Images, container: str, postgres: EmbeddedPostgres, tmp_path: Path
+    images: Images, container: str, new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     port = ports.choose_free()
-    environment = {"STRINGX_DATABASE_URL": postgres.url(), "STRINGX_API_PORT": str(port)}
+    environment = {"STRINGX_DATABASE_URL": new_database(), "STRINGX_API_PORT": str(port)}
     address, log = f"http://127.0.0.1:{port}", tmp_path / "api.log"
     with log.open("wb") as stream:
         process = subprocess.Popen(
