@@ -267,6 +267,7 @@ class Service:
         leaving = _background(self.polling.close)
         leaving.join(max(0.1, min(3.0, end - time.monotonic())))
         closing.join(max(0.1, end - time.monotonic()))
+        self._worker.join(max(0.1, end - time.monotonic()))  # it may be giving back in this moment
         if leaving.is_alive() or closing.is_alive() or self._worker.is_alive():
             log.warning("end_forced", kafka=leaving.is_alive(), engine=closing.is_alive())
             os._exit(0)  # a hanging close (librdkafka #3740) must not hold up the end
