@@ -40,6 +40,7 @@ class Relay:
         self._settings = settings
         self._kafka = kafka
         self._sweep = sweep
+        self._refused: set[int] = set()
         self._leadership = Leadership(
             database,
             "relay",
@@ -107,20 +108,15 @@ class Relay:
         """Send what waits; True when every message was acknowledged and marked."""
         while not self._stopping.is_set():
             with self._database.connect() as db:
-                messages = outbox.unsent(db, _BATCH)
-            if not messages:
+                found = outbox.unsent(db, _BATCH)
+            if not found:
                 return True
             acknowledged: set[int] = set()
-            for message in messages:
-                producer.produce(
-                    message.topic,
-                    key=message.key.encode(),
-                    value=message.value.encode() or None,
-                    headers=list(message.headers.items()),
-                    on_delivery=_when_acknowledged(message.id, acknowledged),
-                )
+            for message in self._not_refused(found):
+                self._produce(producer, message, acknowledged)
                 producer.poll(0)
             producer.flush(self._kafka.delivery_timeout_s + 1)
+            messages = self._not_refused(found)
             sent = in_order(messages, acknowledged)
             if sent:
                 with self._database.connect() as db:
@@ -128,9 +124,37 @@ class Relay:
             if len(acknowledged) < len(messages):
                 log.warning("kafka_unreachable", waiting=len(messages) - len(acknowledged))
                 return False
-            if len(messages) < _BATCH:  # whoever adds more says so
+            if len(found) < _BATCH or not messages:  # whoever adds more says so
                 return True
         return True
+
+    def _produce(self, producer: Producer, message: Message, acknowledged: set[int]) -> None:
+        def delivered(error: KafkaError | None, _message: Any) -> None:
+            if error is None:
+                acknowledged.add(message.id)
+            elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                self._refuse(message, error)
+
+        try:
+            producer.produce(
+                message.topic,
+                key=message.key.encode(),
+                value=message.value.encode() or None,
+                headers=list(message.headers.items()),
+                on_delivery=delivered,
+            )
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                raise
+            self._refuse(message, error.args[0])
+
+    def _not_refused(self, messages: list[Message]) -> list[Message]:
+        return [message for message in messages if message.id not in self._refused]
+
+    def _refuse(self, message: Message, error: KafkaError) -> None:
+        """Keep a message that is never taken as it is, without having others wait for it."""
+        self._refused.add(message.id)
+        log.error("message_refused", id=message.id, topic=message.topic, error=error.str())
 
     def _producer(self) -> Producer:
         return Producer(
@@ -160,11 +184,3 @@ def in_order(messages: Sequence[Message], acknowledged: Set[int]) -> list[int]:
         elif place not in behind:
             sent.append(message.id)
     return sent
-
-
-def _when_acknowledged(message_id: int, acknowledged: set[int]) -> Callable[[Any, Any], None]:
-    def delivered(error: Any, _message: Any) -> None:
-        if error is None:
-            acknowledged.add(message_id)
-
-    return delivered
