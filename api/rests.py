@@ -66,7 +66,7 @@ class Rests:
         self._database = database
         self._settings = settings
         self._looks = looks
-        self._queue: queue.SimpleQueue[Rest] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Rest | None] = queue.SimpleQueue()
         self._free = threading.BoundedSemaphore(settings.rest_checks)
         self._held: dict[tuple[str, int], Cancellation] = {}
         self._lock = threading.Lock()
@@ -90,6 +90,8 @@ class Rests:
         with self._lock:
             for cancellation in self._held.values():
                 cancellation.cancel()
+        for _ in range(self._settings.rest_checks):
+            self._queue.put(None)  # nobody waits for more
         for thread in self._threads:
             thread.join(timeout=_END_S)
 

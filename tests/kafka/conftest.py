@@ -163,6 +163,8 @@ def api(
         **target_environment,
         "STRINGX_DATABASE_URL": postgres.url(name),
         "STRINGX_LEASE_S": str(LEASE_S),
+        # What a worker gives back is for the next one here, not for the API itself.
+        "STRINGX_REST_POLL_S": "600",
     }
     api = Api(environment, tmp_path_factory.mktemp("kafka-api"))
     try:

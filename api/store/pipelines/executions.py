@@ -101,12 +101,13 @@ _ONE = text(
     """  # noqa: S608 only our own list of columns
 )
 # Times as texts and seconds: of thousands of rows, none is made a datetime and written again.
+# `date_part` gives a float8, where `extract` would make a numeric of each.
 _TREE = text(
     """
     select e.id, e.parent_id, e.pipeline_id, to_json(e.start_date) #>> '{}',
         to_json(e.end_date) #>> '{}', e.completed_successfully, e.total_rows,
-        extract(epoch from e.start_date - root.start_date)::float8,
-        greatest(extract(epoch from coalesce(e.end_date, now()) - e.start_date), 0)::float8
+        date_part('epoch', e.start_date - root.start_date),
+        greatest(date_part('epoch', coalesce(e.end_date, now()) - e.start_date), 0)
     from pipeline_execution root
     join pipeline_execution_closure c on c.parent_execution_id = root.id
     join pipeline_execution e on e.id = c.child_execution_id
