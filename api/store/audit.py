@@ -6,18 +6,21 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection, select
 
 from api.store.access_schema import audit_event
 from api.store.paging import Page, fetch_page
+from api.store.statement import Statement
 
 _NEW = """
     insert into audit_event (actor, token_id, action, subject, detail, request_id, remote_address)
     select :actor, :token_id, :action, :subject, cast(:detail as jsonb), :request_id,
         :remote_address
 """
-_ADD = text(_NEW)
-_ADD_WITHOUT_WAITING = text(f"{_NEW} from (select set_config('synchronous_commit', 'off', true))")
+_ADD = Statement(_NEW)
+_ADD_WITHOUT_WAITING = Statement(
+    f"{_NEW} from (select set_config('synchronous_commit', 'off', true))"
+)
 
 
 def add(
@@ -45,7 +48,7 @@ def add(
         "request_id": request_id,
         "remote_address": remote_address,
     }
-    db.execute(_ADD if is_awaited else _ADD_WITHOUT_WAITING, given)
+    (_ADD if is_awaited else _ADD_WITHOUT_WAITING).run(db, given)
 
 
 def page(

@@ -8,13 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from api.store.gate import Gate
+from api.store.statement import Statement
 from quality.budgets import UNLIMITED, Budget
 from quality.checks import CheckOutcome
 from quality.errors import StringXError
 from quality.predicates import Predicate
 from quality.rules import RuleSet
 
-_RENEW = text(
+_RENEW = Statement(
     """
     with held as (
         select c.id from check_run c
@@ -79,7 +80,7 @@ class Lease:
 
 def renew(db: Connection, claims: list[tuple[str, int]], lease_s: float) -> set[str]:
     """Extend the leases of (id, fence); the ids of those that are still theirs who ask."""
-    return set(db.scalars(_RENEW, {**_given(claims), "lease_s": lease_s}))
+    return {row.id for row in _RENEW.rows(db, {**_given(claims), "lease_s": lease_s})}
 
 
 def release(db: Connection, claims: list[tuple[str, int]]) -> int:

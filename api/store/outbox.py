@@ -8,12 +8,13 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, text
 
 from api.store.schema import outbox
+from api.store.statement import Statement
 
 CHANNEL = "stringx_outbox"
 """PostgreSQL's NOTIFY channel on which a new message is announced when it is committed."""
 
-_WAKE = text(f"notify {CHANNEL}")
-_UNSENT = text(
+_WAKE = Statement(f"notify {CHANNEL}")
+_UNSENT = Statement(
     """
     select m.* from (select distinct topic from outbox where sent_at is null) t
     cross join lateral (
@@ -23,7 +24,7 @@ _UNSENT = text(
     """
 )
 
-_MARK = text("update outbox set sent_at = now() where id = any(:ids)")
+_MARK = Statement("update outbox set sent_at = now() where id = any(:ids)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def add(
 
 def wake(db: Connection) -> None:
     """Tell the relay, when this is committed, that a message waits."""
-    db.execute(_WAKE)
+    _WAKE.run(db, {})
 
 
 def pending(db: Connection, topic: str | None = None) -> int:
@@ -65,12 +66,12 @@ def unsent(db: Connection, limit: int) -> list[Message]:
 
     For each, so that messages that Kafka does not take for one keep no others waiting.
     """
-    return [Message(*row) for row in db.execute(_UNSENT, {"limit": limit})]
+    return [Message(*row) for row in _UNSENT.rows(db, {"limit": limit})]
 
 
 def mark_sent(db: Connection, ids: list[int]) -> None:
     """Not to be sent again."""
-    db.execute(_MARK, {"ids": ids})
+    _MARK.run(db, {"ids": ids})
 
 
 def forget_sent(db: Connection, older_than_s: float) -> Any:

@@ -5,9 +5,8 @@ It is put together of parts, because most batches need few of them.
 
 from __future__ import annotations
 
-from sqlalchemy import TextClause, text
-
 from api.store.gate import HEADERS, KEY, VALUE
+from api.store.statement import Statement
 
 _EXTRAS = """
     ), sampled as (
@@ -188,9 +187,9 @@ _PARTS = {
 }
 
 
-def _statement(parts: dict[str, str], *, with_extras: bool, is_announced: bool) -> TextClause:
+def _statement(parts: dict[str, str], *, with_extras: bool, is_announced: bool) -> Statement:
     extras = _EXTRAS.format(emptied=parts["emptied"]) if with_extras else ""
-    return text(_WHOLE.format(extras=extras, announced=_ANNOUNCED * is_announced, **parts))
+    return Statement(_WHOLE.format(extras=extras, announced=_ANNOUNCED * is_announced, **parts))
 
 
 STATEMENTS = {

@@ -95,7 +95,7 @@ def _store(
     statement = STATEMENTS[with_parts, with_extras, gate.topic is not None]
     if with_extras:
         values |= {"samples": json.dumps(samples), "measurements": json.dumps(measurements)}
-    rows = {row.id: row for row in db.execute(statement, values)}
+    rows = {row.id: row for row in statement.rows(db, values)}
     answers: list[Stored] = []
     for place, one in enumerate(finished):
         row = rows.get(one.id)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, text
 
 from api.store import outcomes
 from api.store.checks import Request, id_reused, predicates_of
@@ -19,6 +19,7 @@ from api.store.gate import Gate
 from api.store.leases import Claim, Lease
 from api.store.outcomes import Finished
 from api.store.rule_sets import Chosen, Subject
+from api.store.statement import Statement
 from quality.checks import failed_outcome
 from quality.gate import scope_hash
 from quality.predicates import Predicate, resolve
@@ -42,10 +43,10 @@ _NEW = """
     on conflict (id) do nothing
     returning id
 """
-ANY_NEW = text(_NEW.format(still=""))
+ANY_NEW = Statement(_NEW.format(still=""))
 # A claim of a new request need not outlive a crash of the database: whoever asked asks again, as
 # nothing was acknowledged. So its commit does not wait for the disk.
-IF_STILL_SO = text(
+IF_STILL_SO = Statement(
     _NEW.format(
         still="""
     join monitored_table t on t.id = i.table_id and t.rules_version = i.version
@@ -136,7 +137,7 @@ def take(
 
 
 def insert(
-    db: Connection, wanted: dict[str, Wanted], lease: Lease, statement: TextClause
+    db: Connection, wanted: dict[str, Wanted], lease: Lease, statement: Statement
 ) -> dict[str, Claim]:
     """Claims by id of those that were new, by one of the statements above."""
     if not wanted:
@@ -147,9 +148,7 @@ def insert(
         "worker": lease.worker,
         "lease_s": lease.seconds,
     }
-    return {
-        check_id: _claimed(wanted[check_id], 1, None) for check_id in db.scalars(statement, values)
-    }
+    return {row.id: _claimed(wanted[row.id], 1, None) for row in statement.rows(db, values)}
 
 
 def _claimed(one: Wanted, fence: int, stored: list[Any] | None) -> Claim:

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
-from sqlalchemy import event, text
+import psycopg
+from sqlalchemy import text
 
 from api.checking import Checking
 from api.metrics import Metrics
@@ -21,6 +23,8 @@ from api.store.rule_sets import RuleSets
 from quality.checks import CheckOutcome, CheckRequest, RuleResult
 from quality.rules import Rule
 from quality.settings import ApiSettings, KafkaSettings
+
+_execute = psycopg.Cursor.execute
 
 
 class NoEngine:
@@ -72,15 +76,10 @@ class Store:
 
     def statements(self, work: Callable[[], object]) -> int:
         """How many statements that took."""
-        seen: list[str] = []
-
-        def see(connection: Any, cursor: Any, statement: str, *more: Any) -> None:
-            seen.append(statement)
-
-        event.listen(self.database.pool, "before_cursor_execute", see)
-        work()
-        event.remove(self.database.pool, "before_cursor_execute", see)
-        return len(seen)
+        with patch.object(psycopg.Cursor, "execute", autospec=True) as executed:
+            executed.side_effect = _execute
+            work()
+        return int(executed.call_count)
 
 
 def asks(check_id: str, table: str = "shop.a", **more: Any) -> Request:

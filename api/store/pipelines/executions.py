@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from api.store.statement import Statement
 from quality.errors import Conflict, MalformedDocument, NotFound
 from quality.pipelines.reports import EndReport, StartReport
 
 # The parent's ancestors never change, so that starts under one parent need not wait for each other.
-_START = text(
+_START = Statement(
     """
     with parent as (
         select id from pipeline_execution where id = cast(:parent_id as bigint) for key share
@@ -42,7 +43,7 @@ _START = text(
     select id, start_date from made
     """
 )
-_END = text(
+_END = Statement(
     """
     with held as (
         select id, pipeline_id, start_date, end_date,
@@ -102,7 +103,7 @@ _ONE = text(
 )
 # Times as texts and seconds: of thousands of rows, none is made a datetime and written again.
 # `date_part` gives a float8, where `extract` would make a numeric of each.
-_TREE = text(
+_TREE = Statement(
     """
     select e.id, e.parent_id, e.pipeline_id, to_json(e.start_date) #>> '{}',
         to_json(e.end_date) #>> '{}', e.completed_successfully, e.total_rows,
@@ -140,7 +141,7 @@ def start(db: Connection, report: StartReport, by: str) -> dict[str, Any]:
         "next_watermark": report.next_watermark,
         "started_by": by,
     }
-    row = db.execute(_START, values).first()
+    row = _START.first(db, values)
     if row is None:
         if db.scalar(_HAS_PIPELINE, {"id": report.pipeline_id}) is None:
             raise no_pipeline(report.pipeline_id)
@@ -168,7 +169,7 @@ def end(db: Connection, report: EndReport, by: str) -> None:
         "metadata": None if metadata is None else json.dumps(metadata),
         "ended_by": by,
     }
-    row = db.execute(_END, values).first()
+    row = _END.first(db, values)
     if row is None:
         raise no_execution(report.id)
     if row.is_ended or row.is_same:
@@ -201,7 +202,7 @@ def descendants(db: Connection, execution_id: int, limit: int) -> list[Any]:
 
     NotFound with code `execution_unknown`.
     """
-    rows = list(db.execute(_TREE, {"id": execution_id, "limit": limit}))
+    rows = _TREE.rows(db, {"id": execution_id, "limit": limit})
     if not rows:
         raise no_execution(execution_id)
     return rows

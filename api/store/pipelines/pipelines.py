@@ -13,11 +13,12 @@ from api.store.paging import Page, fetch_page
 from api.store.pipeline_schema import pipeline, pipeline_table, pipeline_type
 from api.store.pipelines.executions import no_pipeline
 from api.store.pipelines.filled import among
+from api.store.statement import Statement
 from quality.errors import Conflict, Fault, InvalidInput
 from quality.pipelines.reports import FilledTable, PipelineChange, PipelineReport
 
 # What is as it was costs one statement, and writes nothing but a new watermark.
-_KNOWN = text(
+_KNOWN = Statement(
     """
     with known as (
         select id, active, load_lineage, watermark from pipeline
@@ -67,7 +68,7 @@ Change = tuple[dict[str, Any], dict[str, Any]]
 
 def unchanged(db: Connection, found: PipelineReport) -> dict[str, Any] | None:
     """The answer to the program of a pipeline that is as it was; a new watermark is noted."""
-    row = db.execute(_KNOWN, _identity(found)).first()
+    row = _KNOWN.first(db, _identity(found))
     return None if row is None else _answer(row)
 
 
