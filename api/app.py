@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, g, request
 from flask.json.provider import DefaultJSONProvider
+from prometheus_client import Counter, Histogram
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import problems
@@ -22,6 +24,9 @@ from quality.errors import MalformedDocument
 from quality.identity import new_id
 from quality.logs import get_logger, unbind_correlation
 from quality.settings import LOOPBACK
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = get_logger(__name__)
 
@@ -38,7 +43,7 @@ _PAGE_POLICY = (
 
 def create_app(services: Services) -> Flask:
     """The WSGI application over opened services."""
-    app = Flask("api", static_folder=None)
+    app = _Application("api", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = services.settings.max_body_bytes
     app.config["PROPAGATE_EXCEPTIONS"] = False
     app.json = _Json(app)
@@ -53,7 +58,14 @@ def create_app(services: Services) -> Flask:
     problems.register(app)
     _observe(app, services)
     _guard(app, services)
+    app.wsgi_app = _with_headers(app.wsgi_app)  # type: ignore[method-assign]
     return app
+
+
+class _Application(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Nothing here is asynchronous: Flask asks that of each function, at each request."""
+        return func
 
 
 class _Json(DefaultJSONProvider):
@@ -106,6 +118,7 @@ def _guard(app: Flask, services: Services) -> None:
 
 def _observe(app: Flask, services: Services) -> None:
     metrics = services.metrics
+    known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     @app.before_request
     def start() -> None:
@@ -119,22 +132,45 @@ def _observe(app: Flask, services: Services) -> None:
         route = request.url_rule.rule if request.url_rule is not None else "unmatched"
         method = request.method if request.method in _METHODS else "other"
         seconds = time.perf_counter() - g.get("started", time.perf_counter())
-        metrics.requests.labels(method, route, str(response.status_code)).inc()
-        metrics.request_seconds.labels(method, route).observe(seconds)
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers["Referrer-Policy"] = "no-referrer"
-        response.headers["Content-Security-Policy"] = (
-            _PAGE_POLICY if request.path.startswith("/docs/") else _DATA_POLICY
-        )
-        response.headers["X-Frame-Options"] = "DENY"
-        response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        key = method, route, response.status_code
+        if (series := known.get(key)) is None:
+            series = known[key] = (
+                metrics.requests.labels(method, route, str(response.status_code)),
+                metrics.request_seconds.labels(method, route),
+            )
+        series[0].inc()
+        series[1].observe(seconds)
         response.headers["X-Request-Id"] = g.get("request_id", "")
-        response.headers["Server"] = "StringX"
         if "rate" in g:
             response.headers.update(g.rate.headers)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
 
-_DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
+def _with_headers(app: WSGIApplication) -> WSGIApplication:
+    """What every answer says, whatever it is about."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        more = _OF_PAGES if environ["PATH_INFO"].startswith("/docs/") else _OF_DATA
+
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            return start_response(status, headers + more, *error)
+
+        return app(environ, start)
+
+    return answer
+
+
+_OF_ALL = [
+    ("Server", "StringX"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+]
+_OF_PAGES = [*_OF_ALL, ("Content-Security-Policy", _PAGE_POLICY)]
+_OF_DATA = [
+    *_OF_ALL,
+    ("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'"),
+]
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from functools import lru_cache
 from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from api.limits import Buckets
@@ -63,6 +64,7 @@ def _key(address: str, given: str) -> tuple[str, bytes]:
     return address, hashlib.sha256(given.encode()).digest()
 
 
+@lru_cache(_KEPT)
 def _network(address: str) -> str:
     """Whom an address counts for: in IPv6 everybody has 2**64 of them."""
     try:

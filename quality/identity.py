@@ -5,15 +5,15 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-import uuid
 
 
 def new_id() -> str:
     """A UUID version 7 (RFC 9562, 5.7): sorts by the time it was made, in milliseconds."""
-    milliseconds = time.time_ns() // 1_000_000
-    value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76 | secrets.randbits(12) << 64
-    value |= 0b10 << 62 | secrets.randbits(62)
-    return str(uuid.UUID(int=value))
+    milliseconds, random = time.time_ns() // 1_000_000, secrets.randbits(74)
+    value = (milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 62) << 64
+    value |= 0b10 << 62 | random & (1 << 62) - 1
+    digits = f"{value:032x}"  # uuid.UUID writes the same, in twice the time
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
 def derived_request_id(
