@@ -105,10 +105,10 @@ _ONE = text(
 # `date_part` gives a float8, where `extract` would make a numeric of each.
 _TREE = Statement(
     """
-    select e.id, e.parent_id, e.pipeline_id, to_json(e.start_date) #>> '{}',
-        to_json(e.end_date) #>> '{}', e.completed_successfully, e.total_rows,
-        date_part('epoch', e.start_date - root.start_date),
-        greatest(date_part('epoch', coalesce(e.end_date, now()) - e.start_date), 0)
+    select e.id, e.parent_id, e.pipeline_id, to_json(e.start_date) #>> '{}' as start_date,
+        to_json(e.end_date) #>> '{}' as end_date, e.completed_successfully, e.total_rows,
+        date_part('epoch', e.start_date - root.start_date) as began_s,
+        greatest(date_part('epoch', coalesce(e.end_date, now()) - e.start_date), 0) as seconds
     from pipeline_execution root
     join pipeline_execution_closure c on c.parent_execution_id = root.id
     join pipeline_execution e on e.id = c.child_execution_id
