@@ -57,16 +57,13 @@ class Statement:
         try:
             return cursor.execute(self._sql, [values[name] for name in self._names])
         except psycopg.Error as error:
-            is_lost = db.dialect.is_disconnect(error, connection, cursor)
-            if is_lost:  # the others of the pool are lost as well
-                db.invalidate(error)
-                db.engine.dispose()
+            if db.dialect.is_disconnect(error, connection, cursor):
+                db.exec_driver_sql("select 1")  # finds it lost as well, and renews the whole pool
             raise DBAPIError.instance(
                 self._sql.decode(),
                 None,
                 error,
                 psycopg.Error,
                 hide_parameters=True,
-                connection_invalidated=is_lost,
                 dialect=db.dialect,
             ) from error
