@@ -57,7 +57,7 @@ class Statement:
         try:
             return cursor.execute(self._sql, [values[name] for name in self._names])
         except psycopg.Error as error:
-            if db.dialect.is_disconnect(error, connection, cursor):
+            if connection.closed:
                 db.exec_driver_sql("select 1")  # finds it lost as well, and renews the whole pool
             raise DBAPIError.instance(
                 self._sql.decode(),
