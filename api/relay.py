@@ -40,7 +40,7 @@ class Relay:
         self._settings = settings
         self._kafka = kafka
         self._sweep = sweep
-        self._refused: set[int] = set()
+        self._refused: dict[int, tuple[str, str]] = {}
         self._leadership = Leadership(
             database,
             "relay",
@@ -105,56 +105,95 @@ class Relay:
         return True
 
     def _send(self, producer: Producer) -> bool:
-        """Send what waits; True when every message was acknowledged and marked."""
+        """Send what waits; True when every message was acknowledged and marked, but for those that
+        are never taken."""
         while not self._stopping.is_set():
             with self._database.connect() as db:
-                found = outbox.unsent(db, _BATCH)
-            if not found:
+                messages = outbox.unsent(db, _BATCH, list(self._refused))
+            if not messages:
                 return True
-            acknowledged: set[int] = set()
-            for message in self._not_refused(found):
-                self._produce(producer, message, acknowledged)
-                producer.poll(0)
-            producer.flush(self._kafka.delivery_timeout_s + 1)
-            messages = self._not_refused(found)
-            sent = in_order(messages, acknowledged)
+            acknowledged, refused = self._produced(producer, messages)
+            left = [message for message in messages if message.id not in self._refused]
+            sent = in_order(left, acknowledged)
+            if refused:
+                sent += self._sent_alone(producer, [one for one in left if one.id not in sent])
             if sent:
                 with self._database.connect() as db:
-                    outbox.mark_sent(db, sent)
-            if len(acknowledged) < len(messages):
-                log.warning("kafka_unreachable", waiting=len(messages) - len(acknowledged))
+                    outbox.mark_sent(db, sent + self._overtaken(messages, set(sent)))
+            done = {*sent, *self._refused}
+            waiting = sum(message.id not in done for message in messages)
+            if waiting:
+                log.warning("kafka_unreachable", waiting=waiting)
                 return False
-            if len(found) < _BATCH or not messages:  # whoever adds more says so
+            if len(messages) < _BATCH:  # whoever adds more says so
                 return True
         return True
 
-    def _produce(self, producer: Producer, message: Message, acknowledged: set[int]) -> None:
-        def delivered(error: KafkaError | None, _message: Any) -> None:
-            if error is None:
-                acknowledged.add(message.id)
-            elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
-                self._refuse(message, error)
+    def _produced(
+        self, producer: Producer, messages: Sequence[Message]
+    ) -> tuple[set[int], list[KafkaError]]:
+        """The ids of those that were acknowledged, and what was said of others being too large."""
+        acknowledged: set[int] = set()
+        refused: list[KafkaError] = []
 
-        try:
-            producer.produce(
-                message.topic,
-                key=message.key.encode(),
-                value=message.value.encode() or None,
-                headers=list(message.headers.items()),
-                on_delivery=delivered,
-            )
-        except KafkaException as error:
-            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
-                raise
-            self._refuse(message, error.args[0])
+        def delivered(message_id: int) -> Callable[[KafkaError | None, Any], None]:
+            def answered(error: KafkaError | None, _message: Any) -> None:
+                if error is None:
+                    acknowledged.add(message_id)
+                elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+                    refused.append(error)
 
-    def _not_refused(self, messages: list[Message]) -> list[Message]:
-        return [message for message in messages if message.id not in self._refused]
+            return answered
+
+        for message in messages:
+            try:
+                producer.produce(
+                    message.topic,
+                    key=message.key.encode(),
+                    value=message.value.encode() or None,
+                    headers=list(message.headers.items()),
+                    on_delivery=delivered(message.id),
+                )
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE:
+                    raise
+                self._refuse(message, error.args[0])
+            producer.poll(0)
+        producer.flush(self._kafka.delivery_timeout_s + 1)
+        return acknowledged, refused
+
+    def _sent_alone(self, producer: Producer, messages: Sequence[Message]) -> list[int]:
+        """Send each by itself, as a broker refuses the whole batch that has one too large; the ids
+        of those that were taken. What is too large alone is refused."""
+        sent = []
+        for message in messages:
+            acknowledged, refused = self._produced(producer, [message])
+            if acknowledged:
+                sent.append(message.id)
+            elif refused:
+                self._refuse(message, refused[0])
+            else:
+                break  # Kafka is away: it waits, and so do those after it
+        return sent
 
     def _refuse(self, message: Message, error: KafkaError) -> None:
         """Keep a message that is never taken as it is, without having others wait for it."""
-        self._refused.add(message.id)
+        self._refused[message.id] = message.topic, message.key
         log.error("message_refused", id=message.id, topic=message.topic, error=error.str())
+
+    def _overtaken(self, messages: Sequence[Message], sent: Set[int]) -> list[int]:
+        """Refused decisions after which another one of the same scope was sent: taken one day under
+        other limits, they would stand last."""
+        newest = {(one.topic, one.key): one.id for one in messages if one.id in sent}
+        topic = self._kafka.decision_topic
+        found = [
+            number
+            for number, place in self._refused.items()
+            if place[0] == topic and newest.get(place, number) > number
+        ]
+        for number in found:
+            del self._refused[number]
+        return found
 
     def _producer(self) -> Producer:
         return Producer(

@@ -130,6 +130,8 @@ class Cluster:
                 except KafkaException as error:
                     if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                         raise
+                except TimeoutError:
+                    raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None
             metadata = self._admin.list_topics(timeout=ASK_S)
         found = metadata.topics.get(self._kafka.request_topic)
         if found is None or not found.partitions:

@@ -103,6 +103,8 @@ class PollingLoop:
             anew = self._cluster_id not in (None, self._cluster.id)
             self._begin_anew(self._assignment())
             assigned = assign_by_hand(self._consumer, self._kafka, partitions, anew=anew)
+            if anew:
+                self._commit_beginnings(assigned)
             self._cluster_id = self._cluster.id
             self._paused = False
             self._health.kafka_works()
@@ -226,6 +228,12 @@ class PollingLoop:
         except KafkaException as error:
             self._commit_failed(error.args[0])
 
+    def _commit_beginnings(self, partitions: list[TopicPartition]) -> None:
+        """Replace what stands there, before another worker takes it for a position of this log."""
+        offsets = [TopicPartition(one.topic, one.partition, 0) for one in partitions]
+        self._consumer.commit(offsets=offsets, asynchronous=True)
+        self._commits_open += 1
+
     @property
     def _commit_is_overdue(self) -> bool:
         """No answer is to be hoped for any more; a position committed twice does no harm."""
@@ -328,15 +336,18 @@ class PollingLoop:
         if self._look is None or self._look.partitions is None:
             return
         look, self._look = self._look, None
+        if not look.partitions:  # asked to stop, or it failed: then another one is made
+            self._is_back = not self._stop.is_set()
+            return
         is_new = self._topic_lost or self._cluster.id != self._cluster_id
         self._topic_lost = False
-        if look.partitions and is_new and self._manual:
+        if is_new and self._manual:
             try:
                 self.start(look.partitions)
             except KafkaException as error:
                 self._topic_lost = True
                 self._say(error.args[0], "assignment_failed")
-        elif look.partitions:
+        else:
             self._health.kafka_works()
 
     @property

@@ -267,7 +267,8 @@ class Service:
         leaving = _background(self.polling.close)
         leaving.join(max(0.1, min(3.0, end - time.monotonic())))
         closing.join(max(0.1, end - time.monotonic()))
-        self._worker.join(max(0.1, end - time.monotonic()))  # it may be giving back in this moment
+        # It may be giving back in this moment.
+        self._worker.join(1.0 if self.hurry.is_set() else max(0.1, end - time.monotonic()))
         if leaving.is_alive() or closing.is_alive() or self._worker.is_alive():
             log.warning("end_forced", kafka=leaving.is_alive(), engine=closing.is_alive())
             os._exit(0)  # a hanging close (librdkafka #3740) must not hold up the end

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,8 @@ _UNSENT = Statement(
     select m.* from (select distinct topic from outbox where sent_at is null) t
     cross join lateral (
         select id, topic, key, value, headers from outbox
-        where sent_at is null and topic = t.topic order by id limit :limit
+        where sent_at is null and topic = t.topic and id <> all(cast(:without as bigint[]))
+        order by id limit :limit
     ) m order by m.id
     """
 )
@@ -61,12 +63,12 @@ def pending(db: Connection, topic: str | None = None) -> int:
     return db.scalar(query if topic is None else query.where(outbox.c.topic == topic)) or 0
 
 
-def unsent(db: Connection, limit: int) -> list[Message]:
-    """The oldest messages that wait, at most `limit` for each topic, in order.
+def unsent(db: Connection, limit: int, without: Sequence[int] = ()) -> list[Message]:
+    """The oldest messages that wait, at most `limit` for each topic, in order; but `without` those.
 
     For each, so that messages that Kafka does not take for one keep no others waiting.
     """
-    return [Message(*row) for row in _UNSENT.rows(db, {"limit": limit})]
+    return [Message(*row) for row in _UNSENT.rows(db, {"limit": limit, "without": list(without)})]
 
 
 def mark_sent(db: Connection, ids: list[int]) -> None:
