@@ -130,6 +130,13 @@ def longest_wait_s(store: str, ids: list[str]) -> float:
     return number(store, query, ids)
 
 
+def delays_s(store: str, sent: dict[str, float]) -> list[float]:
+    """From when each request was sent (seconds since the epoch) until it was finished."""
+    query = "select id, extract(epoch from finished_at)::float8 from check_run where id = any(%s)"
+    with psycopg.connect(store) as db:
+        return [end - sent[check_id] for check_id, end in db.execute(query, [list(sent)])]
+
+
 def overtaken(store: str, ids: list[str]) -> int:
     """Checks whose run began before that of an earlier request for the same table."""
     query = """

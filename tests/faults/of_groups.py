@@ -5,12 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from statistics import quantiles
+from typing import Any
 
 from tests.faults import counting
 from tests.faults.counting import Tally
 from tests.faults.load import Size, Watch, counted, start_anew, wait_committed
 from tests.faults.process import eventually
 from tests.faults.stage import NUMBERS, TABLES, Stage
+
+EACH_SECOND = 20
+OTHER_TABLES = 39
 
 
 def a_long_check(stage: Stage, size: Size) -> Tally:
@@ -95,6 +101,59 @@ def a_rolling_restart(stage: Stage, size: Size) -> Tally:
         f"{counting.longest_wait_s(stage.store_url, list(wanted)):.1f} s"
     )
     return tally
+
+
+def a_slow_table(stage: Stage, size: Size) -> Tally:
+    """One table takes a hundred times as long as the others, whose verdicts come while it is far
+    behind: they do not wait for it."""
+    count = size.requests // 2
+    others = [f"load.t{number}" for number in range(TABLES)]
+    sent: dict[str, float] = {}
+    began = time.monotonic()
+    with ExitStack() as stack:
+        slow = stack.enter_context(stage.view("slow", f"{NUMBERS}, pg_sleep(1)"))
+        for number in range(TABLES, OTHER_TABLES if size.is_full else TABLES):
+            others.append(stack.enter_context(stage.view(f"other{number}", NUMBERS)))
+        slow_ones = stage.requests("slow", int(count * 2 / EACH_SECOND) + 5, slow)
+        first = _steadily(stage, "first", others, len(others), sent)  # rules compiled, and known
+        alone = _steadily(stage, "alone", others, count, sent)
+        stage.send(*slow_ones.values())
+        eventually(lambda: stage.active("slow"), "the slow table to be checked")
+        beside = _steadily(stage, "beside", others, count, sent)
+        left = len(slow_ones) - stage.stored(list(slow_ones))
+        assert left, "others waited for it"
+        stage.wait_stored(list(slow_ones))
+        wait_committed(stage)
+        wanted = {**first, **alone, **beside, **slow_ones}
+        tally = counted(stage, "a slow table", wanted, 0, began)
+    alone_s, beside_s = (
+        quantiles(counting.delays_s(stage.store_url, {one: sent[one] for one in ids}), n=20)[-1]
+        for ids in (alone, beside)
+    )
+    tally.notes |= {
+        "others' p95 alone": f"{1000 * alone_s:.0f} ms",
+        "beside": f"{1000 * beside_s:.0f} ms",
+        "ratio": f"{beside_s / alone_s:.2f}",
+        "slow ones left then": left,
+    }
+    return tally
+
+
+def _steadily(
+    stage: Stage, name: str, tables: list[str], count: int, sent: dict[str, float]
+) -> dict[str, dict[str, Any]]:
+    """Requests to these tables in turn, `EACH_SECOND`, until they are stored; notes in `sent` when
+    each went out."""
+    wanted: dict[str, dict[str, Any]] = {}
+    for number in range(count):
+        wanted |= stage.requests(name, 1, tables[number % len(tables)])
+    began = time.monotonic()
+    for number, (check_id, document) in enumerate(wanted.items()):
+        time.sleep(max(0.0, began + number / EACH_SECOND - time.monotonic()))
+        sent[check_id] = time.time()
+        stage.send(document)
+    stage.wait_stored(list(wanted))
+    return wanted
 
 
 def a_burst(stage: Stage, size: Size) -> Tally:

@@ -52,6 +52,7 @@ AT_LEISURE: dict[str, Scenario] = _named(
     of_workers.a_frozen_worker,
     of_workers.a_worker_that_hangs,
     of_groups.a_long_check,
+    of_groups.a_slow_table,
     of_groups.a_burst,
     of_the_api.a_token_that_changes,
     of_stores.no_connections_left,

@@ -1,4 +1,8 @@
-"""A soak: requests at a steady rate for hours, and every half minute something is killed."""
+"""A soak: requests at a steady rate for hours, and every half minute something is killed.
+
+What is killed again and again cannot leak for long, so one worker and the API that workers talk to
+are spared in the second half: their memory and open files are what a service shows that runs.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from statistics import linear_regression, median
 
 from tests.faults.counting import Tally
 from tests.faults.load import Size, counted, wait_committed
@@ -20,6 +25,13 @@ RATE = 10
 KILL_EVERY_S = 30.0
 SETTLE_S = 10.0
 """After a start, memory grows for reasons that are no leak."""
+SPARED_AFTER = 0.5
+"""From this part of the time on, two processes live."""
+LEAK_MB_AN_HOUR = 5.0
+A_TREND_S = 2400.0
+"""In less time than this, the noise of an allocator is more than a leak: printed, not judged."""
+MORE_FILES = 20
+"""Connections come and go; a leak of one at each harm would be more than this in an hour."""
 MAY_END = (*AWAY, "engine", "poison", "cancelled")
 
 
@@ -28,9 +40,11 @@ def soak(stage: Stage, size: Size) -> Tally:
     the size says; memory and open files of what lives on do not grow."""
     seconds = 60 * size.soak_minutes
     wanted = stage.requests("soak", int(RATE * seconds))
+    spared = {"worker": Memory(stage.workers[-1]), "api": Memory(stage.api)}
+    mortal = {"worker": list(stage.workers), "api": list(stage.apis)}
     harms: dict[str, Callable[[], None]] = {
-        "worker": lambda: _again(random.choice(stage.workers)),
-        "api": lambda: _again(random.choice(stage.apis)),
+        "worker": lambda: _one_of(mortal["worker"]),
+        "api": lambda: _one_of(mortal["api"]),
         "dbt": lambda: _kill_dbt(stage),
         "store": stage.restart_store,
         "target": stage.restart_target,
@@ -49,23 +63,80 @@ def soak(stage: Stage, size: Size) -> Tally:
             else:
                 stage.trigger(document)
 
-    most_mb, most_files = 0.0, 0
     with ThreadPoolExecutor(1) as pool:
         sending = pool.submit(send)
         while not sending.done():
             over.wait(min(KILL_EVERY_S, max(2.0, seconds / 6)))
-            name = random.choice(list(harms))
+            passed = (time.monotonic() - began) / seconds
+            if passed > SPARED_AFTER:
+                for name, memory in spared.items():
+                    mortal[name] = [one for one in mortal[name] if one is not memory.process]
+            name = random.choice([name for name in harms if mortal.get(name) != []])
             harms[name]()
             done[name] += 1
             over.wait(SETTLE_S)
-            most_mb = max(most_mb, *(worker.rss_mb for worker in stage.workers))
-            most_files = max(most_files, *(worker.open_files for worker in stage.workers))
+            if passed > SPARED_AFTER + 0.1 * (1 - SPARED_AFTER):
+                for memory in spared.values():
+                    memory.look()
         sending.result()
     stage.wait_stored(list(wanted))
     wait_committed(stage)
     tally = counted(stage, "soak", wanted, 0, began, *MAY_END)
-    tally.notes |= {**done, "most MB": round(most_mb), "most files": most_files}
+    tally.notes |= done
+    for name, memory in spared.items():
+        tally.notes[f"{name} spared"] = str(memory)
+        memory.judge()
     return tally
+
+
+class Memory:
+    """Memory and open files of a process that lives on, seen again and again."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self._seen: list[tuple[float, float, int]] = []
+
+    def look(self) -> None:
+        seen = time.monotonic(), self.process.rss_mb, self.process.open_files
+        self._seen.append(seen)
+
+    @property
+    def seconds(self) -> float:
+        return self._seen[-1][0] - self._seen[0][0] if self._seen else 0.0
+
+    @property
+    def mb_an_hour(self) -> float:
+        """Slope of the straight line through what was seen (least squares)."""
+        if len(self._seen) < 3:
+            return 0.0
+        moments, megabytes, _ = zip(*self._seen, strict=True)
+        return 3600 * linear_regression(moments, megabytes).slope
+
+    @property
+    def more_files(self) -> int:
+        """Median of the last third less that of the first."""
+        files = [seen[2] for seen in self._seen]
+        third = len(files) // 3
+        return round(median(files[-third:]) - median(files[:third])) if third else 0
+
+    def judge(self) -> None:
+        if self.seconds < A_TREND_S:
+            return
+        assert self.mb_an_hour <= LEAK_MB_AN_HOUR, f"memory grows: {self}"
+        assert self.more_files <= MORE_FILES, f"files stay open: {self}"
+
+    def __str__(self) -> str:
+        if not self._seen:
+            return "not long enough"
+        _, megabytes, files = self._seen[-1]
+        return (
+            f"{megabytes:.0f} MB {self.mb_an_hour:+.1f} MB/h over {self.seconds / 60:.0f} min "
+            f"{files} files {self.more_files:+d}"
+        )
+
+
+def _one_of(processes: list[Process]) -> None:
+    _again(random.choice(processes))
 
 
 def _again(process: Process) -> None:
