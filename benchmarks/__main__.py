@@ -11,6 +11,8 @@ from pathlib import Path
 
 from benchmarks import end_to_end, engine, memory, pipelines, rule_change, scope
 from benchmarks.data import CONDITIONS
+from benchmarks.environments import EnvironmentMissing
+from benchmarks.framework import Source
 from benchmarks.report import Report, say
 from benchmarks.service import Refused
 from embedded.errors import EmbeddedError
@@ -24,7 +26,7 @@ def main(arguments: list[str]) -> int:
         for measure in asked.measures:
             reports.append(measure(asked))
             print(reports[-1].markdown(), flush=True)
-    except (EmbeddedError, Refused) as error:
+    except (EmbeddedError, EnvironmentMissing, Refused) as error:
         say(str(error))
         return 1
     except KeyboardInterrupt:
@@ -63,7 +65,9 @@ def _scope(asked: argparse.Namespace) -> Report:
 
 
 def _pipelines(asked: argparse.Namespace) -> Report:
-    return pipelines.measure(pipelines.SIZES[asked.size])
+    folder, python = (getattr(asked, name, None) for name in ("framework", "framework_python"))
+    source = Source(folder.absolute(), python) if folder else None
+    return pipelines.measure(pipelines.SIZES[asked.size], source)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -98,7 +102,14 @@ def _parser() -> argparse.ArgumentParser:
     add("rule-change", "until a changed rule is in force, by number of tables", _rule_change)
     add("memory", "what the processes hold over many checks", _memory)
     add("scope", "a check of one day beside one of the year", _scope)
-    add("pipelines", "starts and ends of executions, and their tree", _pipelines)
+    runs = add("pipelines", "starts and ends of executions, and their tree", _pipelines)
+    runs.add_argument(
+        "--framework",
+        type=Path,
+        metavar="DIR",
+        help="a clone of the Watcher framework's repository, whose service is asked the same",
+    )
+    runs.add_argument("--framework-python", metavar="PATH", help="a Python from 3.12 on for it")
     one = add("engine", "the engine beside dbt, Soda Core and plain SQL", _engine)
     one.add_argument("--rows", type=_numbers(), metavar="N,N", help="rows of the tables")
     one.add_argument("--checks", type=_numbers((10, 50)), metavar="N,N", help="10, 50 or both")

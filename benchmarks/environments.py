@@ -62,24 +62,27 @@ def python_of(entry: Entry, say: Callable[[str], None]) -> Path:
 
     Raises EnvironmentMissing.
     """
-    return _foreign_environment(say) if entry.foreign else Path(sys.executable)
+    if entry.foreign:
+        return environment(REQUIREMENTS, sys.executable, say)
+    return Path(sys.executable)
 
 
-def _foreign_environment(say: Callable[[str], None]) -> Path:
-    """A virtual environment with requirements.txt, made again when that file changes."""
-    wanted = f"{sys.version_info[:2]} {REQUIREMENTS.read_text(encoding='utf-8')}"
+def environment(requirements: Path, python: str, say: Callable[[str], None]) -> Path:
+    """The interpreter of a virtual environment with these requirements, made with `python` the
+    first time and when they change. Raises EnvironmentMissing."""
+    wanted = f"{python} {sys.version_info[:2]} {requirements.read_text(encoding='utf-8')}"
     digest = hashlib.sha256(wanted.encode()).hexdigest()[:12]
     folder = data_folder() / f"environment-{digest}"
-    python = folder / "bin" / "python"
+    interpreter = folder / "bin" / "python"
     complete = folder / "complete"
     if complete.exists():
-        return python
-    say("installing benchmarks/requirements.txt in an environment of its own (once)")
+        return interpreter
+    say(f"installing benchmarks/{requirements.name} in an environment of its own (once)")
     shutil.rmtree(folder, ignore_errors=True)
-    _run([sys.executable, "-m", "venv", str(folder)])
-    _run([str(python), "-m", "pip", "install", "--quiet", "--requirement", str(REQUIREMENTS)])
+    _run([python, "-m", "venv", str(folder)])
+    _run([str(interpreter), "-m", "pip", "install", "--quiet", "--requirement", str(requirements)])
     complete.touch()
-    return python
+    return interpreter
 
 
 def _run(command: list[str]) -> None:

@@ -6,7 +6,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
@@ -15,6 +16,7 @@ import psycopg
 
 from benchmarks import figures
 from benchmarks.database import open_database
+from benchmarks.framework import Source, open_framework
 from benchmarks.http_load import Request, Served, serve
 from benchmarks.processes import processor_s
 from benchmarks.report import Report, machine, say
@@ -46,8 +48,9 @@ SIZES = {
 }
 
 
-def measure(plan: Plan) -> Report:
-    """Run the plan; a refused request or a tree that is not whole is a fault."""
+def measure(plan: Plan, framework: Source | None = None) -> Report:
+    """Run the plan, what the framework's service has too side by side with it where its source is
+    given; a refused request or a tree that is not whole is a fault."""
     report = Report("Pipelines and executions")
     with open_database() as database:
         say("starting the service")
@@ -62,11 +65,21 @@ def measure(plan: Plan) -> Report:
             say("waiting until the service has nothing to do")
             _await_rest(service)
             phases = _Phases(plan, report, service)
-            phases.report_pipelines()
-            phases.run("start and end, empty store")
-            phases.tree()
-            phases.fill()
-            phases.run(f"start and end, {figures.count(plan.stored)} executions stored")
+            with ExitStack() as beside:
+                asked = [_Asked("", service.api.port, service.api.token)]
+                if framework:
+                    say("starting the framework's service")
+                    port = beside.enter_context(open_framework(framework, database))
+                    asked.append(_Asked("Watcher: ", port))
+                    _await_rest(service)
+                for one in asked:
+                    phases.report_pipelines(one)
+                for one in asked:
+                    phases.run(one, "start and end, empty store")
+            ours = asked[0]
+            phases.tree(ours)
+            phases.fill(ours)
+            phases.run(ours, f"start and end, {figures.count(plan.stored)} executions stored")
             report.add(figures.markdown(HEADS, phases.rows))
             report.document["phases"] = phases.document
     return report
@@ -84,28 +97,39 @@ def _await_rest(service: Service) -> None:
             return
 
 
+@dataclass
+class _Asked:
+    """A service that is asked, and the ids that it gave its pipelines."""
+
+    title: str
+    port: int
+    token: str = ""
+    ids: list[int] = field(default_factory=list)
+
+
 class _Phases:
     def __init__(self, plan: Plan, report: Report, service: Service) -> None:
         self.rows: list[list[str]] = []
         self.document: dict[str, Any] = {}
         self._plan, self._report, self._service = plan, report, service
-        self._ids: list[int] = []
 
-    def report_pipelines(self) -> None:
+    def report_pipelines(self, asked: _Asked) -> None:
         """`POST /pipeline`: new ones, and then the same again and again."""
-        say("reports of pipelines")
+        say(f"{asked.title}reports of pipelines")
         documents = [
             {"name": f"pipeline {number}", "pipeline_type_name": "benchmark"}
             for number in range(PIPELINES)
         ]
-        made = self._serve([Request("/pipeline", document) for document in documents])
-        self._ids = [json.loads(one.body)["id"] for one in made if one.status == 201]
+        made = self._serve(asked, [Request("/pipeline", document) for document in documents])
+        asked.ids = [json.loads(one.body)["id"] for one in made if one.status == 201]
         count = self._plan.executions
         again = [Request("/pipeline", documents[i % PIPELINES]) for i in range(count)]
-        self._note("POST /pipeline, unchanged", self._serve(again), {200})
+        served = self._serve(asked, again)
+        self._note(f"{asked.title}POST /pipeline, unchanged", served, {200})
 
-    def run(self, name: str) -> None:
+    def run(self, asked: _Asked, what: str) -> None:
         """Each connection starts an execution, ends it, and goes on with the next."""
+        name = f"{asked.title}{what}"
         say(name)
         began = datetime.now(UTC) - timedelta(hours=1)
         ended = (began + timedelta(minutes=5)).isoformat()
@@ -127,20 +151,20 @@ class _Phases:
         starts = [
             Request(
                 "/start_pipeline_execution",
-                {"pipeline_id": self._ids[i % PIPELINES], "start_date": began.isoformat()},
+                {"pipeline_id": asked.ids[i % PIPELINES], "start_date": began.isoformat()},
             )
             for i in range(self._plan.executions)
         ]
-        served = self._serve(starts, end)
+        served = self._serve(asked, starts, end)
         self._note(name, served, {201, 204})
         for path, status in (("start", 201), ("end", 204)):
             part = [one for one in served if one.request.path.startswith(f"/{path}_")]
             self._note(f"… the {path}s of it", part, {status}, rated=False)
 
-    def tree(self) -> None:
+    def tree(self, asked: _Asked) -> None:
         """An execution with thousands below it, read at once."""
         say(f"a tree of {self._plan.tree} executions")
-        root = self._grow()
+        root = self._grow(asked)
         seconds: list[float] = []
         size = 0
         for _ in range(10):
@@ -162,29 +186,29 @@ class _Phases:
         )
         self.document["tree"] = {"executions": size, "seconds": seconds, "sql_s": by_sql}
 
-    def fill(self) -> None:
+    def fill(self, asked: _Asked) -> None:
         """Store many executions."""
         say(f"{self._plan.stored} executions stored")
         with psycopg.connect(self._service.database_url) as connection:
-            values = {"count": self._plan.stored, "ids": self._ids}
+            values = {"count": self._plan.stored, "ids": asked.ids}
             connection.execute(_FILL, values)
         with psycopg.connect(self._service.database_url, autocommit=True) as connection:
             connection.execute("vacuum analyze pipeline_execution, pipeline_execution_closure")
 
-    def _grow(self) -> int:
+    def _grow(self, asked: _Asked) -> int:
         with psycopg.connect(self._service.database_url) as connection:
-            values = {"pipeline": self._ids[0], "count": self._plan.tree, "fan_out": FAN_OUT}
+            values = {"pipeline": asked.ids[0], "count": self._plan.tree, "fan_out": FAN_OUT}
             row = connection.execute(_GROW, values).fetchone()
         assert row is not None
         return int(row[0])
 
     def _serve(
         self,
+        asked: _Asked,
         requests: list[Request],
         following: Callable[[Served], Request | None] = lambda answer: None,
     ) -> list[Served]:
-        api = self._service.api
-        return serve(api.port, api.token, requests, self._plan.connections, following)
+        return serve(asked.port, asked.token, requests, self._plan.connections, following)
 
     def _note(
         self, name: str, served: list[Served], wanted: set[int], *, rated: bool = True

@@ -118,7 +118,7 @@ def open_service(database: Database, broker: BrokerName = "embedded") -> Iterato
     shutil.rmtree(folder, ignore_errors=True)
     with ExitStack() as ending:
         servers, assignment, named = _start_broker(broker, folder, ending)
-        store = _new_database(database, ending)
+        store = new_database(database, ending)
         api_port, consumer_port = ports.choose_free(), ports.choose_free()
         token = secrets.token_urlsafe(24)
         variables = {
@@ -178,7 +178,7 @@ def _start_broker(name: BrokerName, folder: Path, ending: ExitStack) -> tuple[st
     return apache.bootstrap_servers, "group", f"Apache Kafka {kafka_version()}"
 
 
-def _new_database(database: Database, ending: ExitStack) -> str:
+def new_database(database: Database, ending: ExitStack) -> str:
     """An empty database for the service's own data, dropped in the end; its URL."""
     name = f"benchmark_{time.time_ns()}"
     admin = database.server.url("postgres", SUPERUSER)
