@@ -24,8 +24,8 @@ def a_long_check(stage: Stage, size: Size) -> Tally:
     begins nothing twice, and other tables do not wait."""
     interval_s, takes_s = 7, 90 if size.is_full else 12
     worker = stage.workers[0]
-    for other in stage.workers:
-        other.stop()
+    for one in stage.workers:
+        one.stop()
     worker.start(
         STRINGX_KAFKA_MAX_POLL_INTERVAL_S=str(interval_s),
         STRINGX_CHECK_TIME_LIMIT_S="600",
@@ -46,6 +46,8 @@ def a_long_check(stage: Stage, size: Size) -> Tally:
         tally = counted(stage, "a long check", {**long, **quick}, 0, began)
     assert tally.notes["attempts"] == "<= 1", "a check was begun twice"
     assert worker.said("partitions_lost") + worker.said("partitions_revoked") == lost
+    for other in stage.workers[1:]:
+        other.start()
     start_anew(stage)
     return tally
 
