@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import selectors
 import socket
 import time
@@ -14,6 +15,7 @@ from typing import Any
 from embedded.ports import LOOPBACK
 
 LIMIT_S = 600.0
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -99,16 +101,19 @@ def serve(
 
 def _answer(connection: _Connection) -> Served | None:
     """The whole answer, once it is there."""
-    head, found, body = bytes(connection.received).partition(b"\r\n\r\n")
-    if not found:
+    received = connection.received
+    end = received.find(b"\r\n\r\n")
+    if end < 0:
         return None
-    length = 0
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            length = int(value)
-    if len(body) < length:
+    found = _LENGTH.search(received, 0, end + 2)
+    body = end + 4
+    if len(received) < body + (int(found[1]) if found else 0):
         return None
     assert connection.request is not None
-    status = int(head.split(b" ", 2)[1])
-    return Served(connection.request, status, body, connection.began, time.perf_counter())
+    return Served(
+        connection.request,
+        int(received[9:12]),  # HTTP/1.1 200 …
+        bytes(received[body:]),
+        connection.began,
+        time.perf_counter(),
+    )
