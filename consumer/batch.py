@@ -30,7 +30,7 @@ from quality.logs import get_logger
 log = get_logger(__name__)
 
 POST_EVERY_S = 0.02
-"""While other checks run, outcomes wait no longer than this for others to be posted with."""
+"""While other checks wait for their run, outcomes wait this long at most to be posted together."""
 CANCELLED_S = 3.0
 """How long a run that was cancelled at the end may take to notice."""
 
@@ -114,10 +114,14 @@ class BatchWorker:
 
     @property
     def _is_due(self) -> bool:
-        """Whether outcomes are to be posted now, as there are no others to wait for."""
+        """Whether outcomes are to be posted now.
+
+        They wait for others only where work has piled up. How long what runs now will take, nobody
+        knows: a verdict does not wait for a slow table, and what ends meanwhile is posted next.
+        """
         return bool(self._done) and (
             len(self._done) >= MAX_ITEMS
-            or not (self.runs.waiting or self.runs.running)
+            or not self.runs.waiting
             or time.monotonic() - self._done[0].at >= POST_EVERY_S
         )
 

@@ -79,6 +79,7 @@ def open_database(settings: ApiSettings) -> Database:
         max_overflow=0,
         pool_timeout=settings.database_pool_timeout_s,
         isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,  # there is nothing to roll back when one is put back
         connect_args={
             "connect_timeout": 5,
             "application_name": "stringx-api",

@@ -87,10 +87,12 @@ def kill_worker(stage: Stage, number: int) -> None:
 
 
 def start_anew(stage: Stage) -> None:
-    """Workers that remember nothing of the bad messages before."""
+    """All workers of the stage, of which some may have been stopped, and none remembers the bad
+    messages or the machine before."""
     for worker in stage.workers:
-        worker.wait_ready()
-        worker.stop()
+        if worker.is_running:
+            worker.wait_ready()
+            worker.stop()
         worker.start()
     for worker in stage.workers:
         worker.wait_ready()

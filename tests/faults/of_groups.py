@@ -46,8 +46,6 @@ def a_long_check(stage: Stage, size: Size) -> Tally:
         tally = counted(stage, "a long check", {**long, **quick}, 0, began)
     assert tally.notes["attempts"] == "<= 1", "a check was begun twice"
     assert worker.said("partitions_lost") + worker.said("partitions_revoked") == lost
-    for other in stage.workers[1:]:
-        other.start()
     start_anew(stage)
     return tally
 
@@ -183,7 +181,5 @@ def a_burst(stage: Stage, size: Size) -> Tally:
         "grown by": f"{grown_mb:.0f} MB",
         "overtaken": counting.overtaken(stage.store_url, list(wanted)),
     }
-    for other in stage.workers[1:]:
-        other.start()
     start_anew(stage)
     return tally
