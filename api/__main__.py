@@ -24,6 +24,7 @@ from api.drafts import Drafts
 from api.expectations import MissingTriggers
 from api.gate import AtTheGate
 from api.metrics import Metrics, StoreCollector
+from api.pipelines.executing import Executing
 from api.pipelines.following import Following
 from api.pipelines.watching import Watching
 from api.relay import Relay
@@ -212,6 +213,7 @@ def _open(
         metrics,
         checking,
         drafts,
+        Executing(database),
         known,
         gate,
         redrives,

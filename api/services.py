@@ -15,6 +15,7 @@ from api.dead_letters import Redrives
 from api.drafts import Drafts
 from api.gate import AtTheGate
 from api.metrics import Metrics
+from api.pipelines.executing import Executing
 from api.pipelines.watching import Watching
 from api.retention import Retention
 from api.store.database import Database
@@ -34,6 +35,7 @@ class Services:
     metrics: Metrics
     checking: Checking
     drafts: Drafts
+    executing: Executing
     access: Access
     gate: AtTheGate
     redrives: Redrives

@@ -45,9 +45,9 @@ class ExecutionQuery(PageQuery):
 )
 def start_execution(body: StartReport) -> Answer:
     """Start an execution; answers it."""
+    execution_id = services().executing.start(body, actor())["id"]
+    location = {"Location": f"/api/v1/executions/{execution_id}"}
     with services().database.connect() as db:
-        execution_id = executions.start(db, body, actor())["id"]
-        location = {"Location": f"/api/v1/executions/{execution_id}"}
         return Answer(shown(db, execution_id), 201, location)
 
 
@@ -62,8 +62,8 @@ def start_execution(body: StartReport) -> Answer:
 )
 def end_execution(body: EndReport) -> Answer:
     """End an execution; answers it."""
+    services().executing.end(body, actor())
     with services().database.connect() as db:
-        executions.end(db, body, actor())
         return Answer(shown(db, body.id))
 
 

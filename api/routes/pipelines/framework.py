@@ -180,9 +180,7 @@ def watcher_pipeline_type(type_id: int) -> Answer:
 )
 def start_pipeline_execution(body: StartReport) -> Answer:
     """Start an execution, now or at a given time, below another one or by itself."""
-    with services().database.connect() as db:
-        started = executions.start(db, body, actor())
-    return Answer({"id": started["id"]}, 201)
+    return Answer({"id": services().executing.start(body, actor())["id"]}, 201)
 
 
 @add(
@@ -197,10 +195,10 @@ def start_pipeline_execution(body: StartReport) -> Answer:
 )
 def end_pipeline_execution(body: EndReport, query: EndQuery) -> Answer:
     """End an execution. With return=representation the execution is answered."""
+    services().executing.end(body, actor())
+    if query.answer == "minimal":
+        return Answer(status=204)
     with services().database.connect() as db:
-        executions.end(db, body, actor())
-        if query.answer == "minimal":
-            return Answer(status=204)
         return Answer(_whole_seconds(shown(db, body.id)))
 
 

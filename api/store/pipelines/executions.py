@@ -7,6 +7,7 @@ An end moves the pipeline on, and leaves a note where something is to follow.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -128,12 +129,9 @@ _CHECKS = text(
 _HAS_PIPELINE = text("select 1 from pipeline where id = :id")
 
 
-def start(db: Connection, report: StartReport, by: str) -> dict[str, Any]:
-    """Start an execution, as reported by somebody: its id and start_date.
-
-    NotFound with code `pipeline_unknown` or `execution_unknown` (the parent).
-    """
-    values = {
+def start_values(report: StartReport, by: str) -> dict[str, Any]:
+    """The parameters of a start that somebody reports."""
+    return {
         "pipeline_id": report.pipeline_id,
         "parent_id": report.parent_id,
         "start_date": report.start_date,
@@ -141,24 +139,27 @@ def start(db: Connection, report: StartReport, by: str) -> dict[str, Any]:
         "next_watermark": report.next_watermark,
         "started_by": by,
     }
+
+
+def start(db: Connection, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Start an execution: its id and start_date.
+
+    NotFound with code `pipeline_unknown` or `execution_unknown` (the parent).
+    """
     row = _START.first(db, values)
     if row is None:
-        if db.scalar(_HAS_PIPELINE, {"id": report.pipeline_id}) is None:
-            raise no_pipeline(report.pipeline_id)
+        if db.scalar(_HAS_PIPELINE, {"id": values["pipeline_id"]}) is None:
+            raise no_pipeline(values["pipeline_id"])
         raise NotFound(
-            f"the parent, execution {report.parent_id}, does not exist", code="execution_unknown"
+            f"the parent, execution {values['parent_id']}, does not exist", code="execution_unknown"
         )
     return {"id": row.id, "start_date": row.start_date}
 
 
-def end(db: Connection, report: EndReport, by: str) -> None:
-    """End an execution, as reported by somebody; the same end again changes nothing.
-
-    NotFound with code `execution_unknown`, MalformedDocument with code `end_before_start`, Conflict
-    with code `execution_ended` where it has ended in another way.
-    """
+def end_values(report: EndReport, by: str) -> dict[str, Any]:
+    """The parameters of an end that somebody reports."""
     metadata = report.execution_metadata
-    values = {
+    return {
         "id": report.id,
         "end_date": report.end_date,
         "succeeded": report.completed_successfully,
@@ -169,14 +170,23 @@ def end(db: Connection, report: EndReport, by: str) -> None:
         "metadata": None if metadata is None else json.dumps(metadata),
         "ended_by": by,
     }
+
+
+def end(db: Connection, values: Mapping[str, Any]) -> None:
+    """End an execution; the same end again changes nothing.
+
+    NotFound with code `execution_unknown`, MalformedDocument with code `end_before_start`, Conflict
+    with code `execution_ended` where it has ended in another way.
+    """
     row = _END.first(db, values)
     if row is None:
-        raise no_execution(report.id)
+        raise no_execution(values["id"])
     if row.is_ended or row.is_same:
         return
     if row.end_date is not None:
         raise Conflict(
-            f"execution {report.id} has ended already, with other values", code="execution_ended"
+            f"execution {values['id']} has ended already, with other values",
+            code="execution_ended",
         )
     raise MalformedDocument(
         f"end_date must be after the start ({row.start_date.isoformat()})", code="end_before_start"
