@@ -48,14 +48,13 @@ class Source:
 
 @contextmanager
 def open_framework(source: Source, database: Database) -> Iterator[int]:
-    """Redis, the service under gunicorn and its Celery worker, on a database of their own; the
-    port of the service.
+    """Redis, the service under granian and its Celery worker, on a database of their own; the port
+    of the service.
 
-    Its gunicorn.conf.py holds, but that its workers are not replaced after 1,000 requests, which
-    would break connections and is no part of what is measured. EmbeddedError or EnvironmentMissing
-    where it does not start.
+    As its granian_run.sh and docker-compose.yml have it, on the loopback. EmbeddedError or
+    EnvironmentMissing where it does not start.
     """
-    if not (source.folder / "gunicorn.conf.py").is_file():
+    if not (source.folder / "granian_run.sh").is_file():
         raise EnvironmentMissing(f"{source.folder} is no clone of the framework's repository")
     programs = environment(REQUIREMENTS, source.interpreter(), say).parent
     folder = data_folder() / "framework"
@@ -69,8 +68,6 @@ def open_framework(source: Source, database: Database) -> Iterator[int]:
             "ENV_STATE": "prod",
             "PROD_DATABASE_URL": urlunsplit(("postgresql+asyncpg", *address[1:3], "", "")),
             "PROD_REDIS_URL": f"redis://{ports.LOOPBACK}:{redis_port}/1",
-            "LOGFIRE_IGNORE_NO_CONFIG": "1",
-            "LOGFIRE_SEND_TO_LOGFIRE": "false",
             "PYTHONPATH": str(source.folder),
         }
 
@@ -85,7 +82,6 @@ def open_framework(source: Source, database: Database) -> Iterator[int]:
             ending.callback(child.stop, seconds=STOP_S)
             return child
 
-        # As in its docker-compose.yml.
         start(
             "redis", _redis(programs), "--port", str(redis_port), "--bind", ports.LOOPBACK,
             "--appendonly", "yes", "--dir", str(folder),
@@ -94,18 +90,19 @@ def open_framework(source: Source, database: Database) -> Iterator[int]:
         if not migration.wait(START_S) or migration.exit_code:
             raise EmbeddedError("the framework's database cannot be made", migration.log_tail())
 
-        def serve(*more: str) -> Child:
+        def serve(workers: int) -> Child:
             service = start(
-                "service", str(programs / "gunicorn"), "src.app:app",
-                "--config", "gunicorn.conf.py", "--bind", f"{ports.LOOPBACK}:{port}",
-                "--max-requests", "0", *more,
+                "service", str(programs / "granian"), "--interface", "asgi",
+                "--host", ports.LOOPBACK, "--port", str(port), "--backlog", "2048",
+                "--workers", str(workers), "--backpressure", "50", "--log-level", "info",
+                "--access-log", "src.app:app",
             )  # fmt: skip
             service.wait_until(lambda: _answers(port), START_S, "START_S in benchmarks/service.py")
             return service
 
         # Each worker makes the view for its reports when it starts, which only one can do first.
-        serve("--workers", "1").stop(seconds=STOP_S)
-        serve()
+        serve(1).stop(seconds=STOP_S)
+        serve(2 * (os.cpu_count() or 1) + 1)
         start(
             "worker", str(programs / "celery"), "--app", "src.celery_app", "worker",
             "--loglevel=info", "--queues=celery,scheduled",
