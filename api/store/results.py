@@ -6,10 +6,11 @@ from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, literal_column, select
 
 from api.store.paging import Page, fetch_page
 from api.store.schema import check_run, monitored_table, rule_result
+from api.store.statement import Statement
 from quality.errors import NotFound
 from quality.scores import scores_by_dimension, weighted_score
 
@@ -64,21 +65,22 @@ _RESULT_COLUMNS = (
     rule_result.c.finished_at,
 )
 
+_ID = literal_column(":id")
+_CHECK = Statement.of(select(*_CHECK_COLUMNS).where(check_run.c.id == _ID))
+_RESULTS = Statement.of(
+    select(*_RESULT_COLUMNS).where(rule_result.c.check_id == _ID).order_by(rule_result.c.position)
+)
+
 
 def check(db: Connection, check_id: str) -> dict[str, Any]:
     """One check with a result for each rule; NotFound with code `check_unknown`."""
-    row = db.execute(select(*_CHECK_COLUMNS).where(check_run.c.id == check_id)).mappings().first()
+    row = _CHECK.first(db, {"id": check_id})
     if row is None:
         raise NotFound(f'there is no check "{check_id}"', code="check_unknown")
-    query = (
-        select(*_RESULT_COLUMNS)
-        .where(rule_result.c.check_id == check_id)
-        .order_by(rule_result.c.position)
-    )
-    version = {name: row[name] for name in ("rules_version", "rule_set_hash")}
-    results = [{**found, **version} for found in db.execute(query).mappings()]
+    version = {"rules_version": row.rules_version, "rule_set_hash": row.rule_set_hash}
+    results = [{**one._asdict(), **version} for one in _RESULTS.rows(db, {"id": check_id})]
     judged = ((one["status"], one["weight"]) for one in results if not one["is_shadow"])
-    return {**_shown(row), "score": weighted_score(judged), "results": results}
+    return {**_shown(row._asdict()), "score": weighted_score(judged), "results": results}
 
 
 def checks_page(

@@ -12,7 +12,8 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import namedtuple_row
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 
 # As in SQLAlchemy's `text`: a colon and a name, but no cast by two colons.
@@ -36,6 +37,11 @@ class Statement:
 
         # Numbered as PostgreSQL has it, so that nothing is looked for in it when it is executed.
         self._sql = _PARAMETER.sub(number, sql).encode()
+
+    @classmethod
+    def of(cls, query: Select[Any]) -> Statement:
+        """That of a query of SQLAlchemy's, with parameters written `literal_column(":name")`."""
+        return cls(str(query.compile(dialect=postgresql.dialect())))
 
     def rows(self, db: Connection, values: Mapping[str, Any]) -> list[Any]:
         """All rows that it answers."""

@@ -6,9 +6,10 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import literal_column, select, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
+from api.store.schema import monitored_table
 from api.store.statement import Statement
 from tests.api.stores import Store
 
@@ -20,6 +21,17 @@ def test_parameters_have_names_and_may_stand_twice(store: Store) -> None:
         assert (row.a, row.both, row.c) == ("x", "10%x", 1)
         assert asked.first(db, {"a": "'", "b": None}).a == "'"
         assert Statement("select 1 where false").first(db, {}) is None
+
+
+def test_a_query_of_sqlalchemys_can_be_one(store: Store) -> None:
+    known = Statement.of(
+        select(monitored_table.c.name.label("table")).where(
+            monitored_table.c.id == literal_column(":id")
+        )
+    )
+    with store.database.connect() as db:
+        found = [known.first(db, {"id": number}) for number in (1, 2, 3)]
+    assert sorted(row.table for row in found if row is not None) == ["shop.a", "shop.b"]
 
 
 def test_it_is_part_of_the_transaction_of_its_connection(store: Store) -> None:
