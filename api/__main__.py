@@ -213,7 +213,7 @@ def _open(
         metrics,
         checking,
         drafts,
-        Executing(database),
+        Executing(database, settings),
         known,
         gate,
         redrives,

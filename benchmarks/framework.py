@@ -102,7 +102,7 @@ def open_framework(source: Source, database: Database) -> Iterator[int]:
 
         # Each worker makes the view for its reports when it starts, which only one can do first.
         serve(1).stop(seconds=STOP_S)
-        serve(2 * (os.cpu_count() or 1) + 1)
+        serve(2 * len(os.sched_getaffinity(0)) + 1)
         start(
             "worker", str(programs / "celery"), "--app", "src.celery_app", "worker",
             "--loglevel=info", "--queues=celery,scheduled",

@@ -30,7 +30,7 @@ from quality.logs import get_logger
 log = get_logger(__name__)
 
 POST_EVERY_S = 0.02
-"""While other checks wait for their run, outcomes wait this long at most to be posted together."""
+"""Where work has piled up, outcomes wait this long at most to be posted together."""
 CANCELLED_S = 3.0
 """How long a run that was cancelled at the end may take to notice."""
 
@@ -100,8 +100,9 @@ class BatchWorker:
 
     @property
     def _room(self) -> int:
-        """For how many claims more there is work enough to keep the runs going."""
-        return min(MAX_ITEMS, 2 * self.batch_size - self.runs.waiting)
+        """How many claims more keep the runs going. Those behind a run of their own table do not
+        count: however many they are, a thread that is free can only take another table."""
+        return min(MAX_ITEMS, 2 * self.batch_size - self.runs.backlog)
 
     @property
     def _wait_s(self) -> float | None:
@@ -116,14 +117,18 @@ class BatchWorker:
     def _is_due(self) -> bool:
         """Whether outcomes are to be posted now.
 
-        They wait for others only where work has piled up. How long what runs now will take, nobody
-        knows: a verdict does not wait for a slow table, and what ends meanwhile is posted next.
+        They wait for others where work has piled up: where all threads are busy and tables wait, or
+        where more of the same table is to come. A verdict does not wait for another table.
         """
         return bool(self._done) and (
             len(self._done) >= MAX_ITEMS
-            or not self.runs.waiting
             or time.monotonic() - self._done[0].at >= POST_EVERY_S
+            or (not self.runs.backlog and any(map(self._is_last, self._done)))
         )
+
+    def _is_last(self, done: Done) -> bool:
+        """Whether nothing more is to come of its table, or of its check by its deadline."""
+        return done.is_partial or self.lanes.is_free(done.claim.job.table)
 
     def _read(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:

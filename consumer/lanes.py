@@ -61,6 +61,11 @@ class Lanes:
             if table in self._lanes:  # behind those that waited while it was at work
                 self._lanes[table] = self._lanes.pop(table)
 
+    def is_free(self, table: Table) -> bool:
+        """Whether nothing of this table is at work."""
+        with self._lock:
+            return table not in self._at_work
+
     def drop(self, partitions: Iterable[Partition]) -> None:
         """Forget messages of these partitions: another worker reads them again."""
         gone = set(partitions)

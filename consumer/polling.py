@@ -306,7 +306,8 @@ class PollingLoop:
                     continue
 
     def _on_error(self, error: KafkaError) -> None:
-        if error.fatal():
+        # Given to the callback, an error that is final has the code for it and is not marked.
+        if error.fatal() or error.code() == KafkaError._FATAL:
             raise KafkaFailed(f"Kafka: {error.str()}")
         if topic_is_missing(error):
             self._topic_lost = True

@@ -97,6 +97,8 @@ class Runs:
         self._done: list[Done] = []
         self._waiting = 0
         self._running = 0
+        self._queued = 0
+        self._free = threads
         self._lock = threading.Lock()
         for number in range(threads):
             threading.Thread(target=self._work, name=f"run-{number}", daemon=True).start()
@@ -112,6 +114,7 @@ class Runs:
             shared.setdefault(claim.run_key, []).append(claim)
         with self._lock:
             self._waiting += len(claims)
+            self._queued += len(claims)
         self._queue.put([_Part(held) for held in shared.values()])
 
     def done(self) -> list[Done]:
@@ -127,10 +130,11 @@ class Runs:
             return not (self._waiting or self._running or self._done)
 
     @property
-    def waiting(self) -> int:
-        """Claims whose run has not begun."""
+    def backlog(self) -> int:
+        """Claims of tables that no thread is free for; those behind a run of their own table do not
+        count. What ends it is heard of by `on_done`."""
         with self._lock:
-            return self._waiting
+            return self._queued if self._queue.qsize() > self._free else 0
 
     @property
     def running(self) -> int:
@@ -141,12 +145,17 @@ class Runs:
     def _work(self) -> None:
         while True:
             parts = self._queue.get()
+            with self._lock:
+                self._free -= 1
+                self._queued -= sum(len(part.claims) for part in parts)
             table = parts[0].claims[0].job.table
             while parts:
                 rest = self._run(parts.pop(0))
                 if rest is not None:
                     parts.append(rest)
                 if not parts:
+                    with self._lock:
+                        self._free += 1
                     self._on_free(table)
                 self._on_done()
 

@@ -8,6 +8,7 @@ from api.store.database import Database
 from api.store.group_commit import GroupCommit
 from api.store.pipelines import executions, together
 from quality.pipelines.reports import EndReport, StartReport
+from quality.settings import ApiSettings
 
 Values = together.Values
 
@@ -15,10 +16,12 @@ Values = together.Values
 class Executing:
     """Starts and ends executions; for any thread."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, settings: ApiSettings) -> None:
         self._database = database
-        self._starts = GroupCommit(self._start_all, self._start)
-        self._ends = GroupCommit(self._end_all, self._end)
+        # No more threads wait for a database that stands still than had its connections otherwise.
+        most, wait_s = max(1, settings.database_pool // 2), settings.database_pool_timeout_s
+        self._starts = GroupCommit(self._start_all, self._start, most=most, wait_s=wait_s)
+        self._ends = GroupCommit(self._end_all, self._end, most=most, wait_s=wait_s)
 
     def start(self, report: StartReport, by: str) -> dict[str, Any]:
         """Start an execution, as reported by somebody: its id and start_date.

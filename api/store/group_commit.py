@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -28,34 +29,51 @@ class GroupCommit(Generic[Item, Result]):
         self,
         together: Callable[[list[Item]], list[Result | None]],
         alone: Callable[[Item], Result],
-        most: int = 100,
+        *,
+        most: int,
+        wait_s: float,
     ) -> None:
         """`together` answers in the order of its items, at most so many, with None for what it left
         undone: what is no plain case, or would have kept the others waiting. That is done `alone`,
-        beside the groups, as are all of a group that the database refused as a whole.
+        beside the groups, as are all of a group that the database refused for one's fault.
+
+        `wait_s`: for how long to wait for a group that goes before, as for a connection.
         """
         self._together = together
         self._alone = alone
         self._most = most
+        self._wait_s = wait_s
         self._lock = threading.Lock()
         self._waiting: deque[_Place[Item, Result]] = deque()
         self._is_busy = False
 
     def do(self, item: Item) -> Result:
-        """What the item came to; raises what `alone` raises, and what kept its group from being
-        done for sure."""
+        """What the item came to; raises what `alone` raises, what kept its group from being done
+        for sure, and PoolTimeout where groups take too long."""
         place = _Place[Item, Result](item)
         with self._lock:
             is_first, self._is_busy = not self._is_busy, True
             if not is_first:
                 self._waiting.append(place)
         if not is_first:
-            place.called.acquire()
+            self._wait(place)
         if not place.is_served:
             self._lead(place)
         if place.error is not None:
             raise place.error
         return self._alone(item) if place.result is None else place.result
+
+    def _wait(self, place: _Place[Item, Result]) -> None:
+        """Until it is served, or called to lead."""
+        if place.called.acquire(timeout=self._wait_s):
+            return
+        with self._lock:
+            is_in_hand = place not in self._waiting
+            if not is_in_hand:
+                self._waiting.remove(place)
+        if not is_in_hand:
+            raise PoolTimeout(f"others were not done within {self._wait_s:g} s")
+        place.called.acquire()  # whoever has it says what came of it
 
     def _lead(self, place: _Place[Item, Result]) -> None:
         """Do a group: this one and those that wait."""
@@ -68,7 +86,7 @@ class GroupCommit(Generic[Item, Result]):
                 one.result = result
         except (DataError, IntegrityError):
             pass  # it is one's fault, and nothing was done
-        except Exception as error:  # whether anything was done is not known
+        except BaseException as error:  # nothing was done, or nobody knows
             for one in group:
                 one.error = error
         finally:
@@ -94,7 +112,7 @@ class _Place(Generic[Item, Result]):
     def __init__(self, item: Item) -> None:
         self.item = item
         self.result: Result | None = None
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         self.is_served = False
         self.called = threading.Lock()
         self.called.acquire()

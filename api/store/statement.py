@@ -41,7 +41,7 @@ class Statement:
     @classmethod
     def of(cls, query: Select[Any]) -> Statement:
         """That of a query of SQLAlchemy's, with parameters written `literal_column(":name")`."""
-        return cls(str(query.compile(dialect=postgresql.dialect())))
+        return cls(str(query.compile(dialect=postgresql.dialect(paramstyle="named"))))
 
     def rows(self, db: Connection, values: Mapping[str, Any]) -> list[Any]:
         """All rows that it answers."""

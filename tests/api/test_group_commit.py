@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import pytest
 from sqlalchemy.exc import DataError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from api.store.group_commit import GroupCommit
 from tests.api.test_recovery import eventually as until
@@ -40,11 +42,17 @@ class Doubling:
         return 2 * item
 
 
+def group_commit_of(
+    doubling: Doubling, most: int = 100, wait_s: float = 60.0
+) -> GroupCommit[int, int]:
+    return GroupCommit(doubling.do_all, doubling.do_alone, most=most, wait_s=wait_s)
+
+
 def asked_meanwhile(
     doubling: Doubling, items: list[int], most: int = 100
 ) -> tuple[Future[int], list[Future[int]]]:
     """What is asked first, and what while that is being done, in this order."""
-    group_commit: GroupCommit[int, int] = GroupCommit(doubling.do_all, doubling.do_alone, most)
+    group_commit = group_commit_of(doubling, most)
     pool = ThreadPoolExecutor(1 + len(items))
     first = pool.submit(group_commit.do, 0)
     until(lambda: doubling.groups == [[0]])
@@ -68,7 +76,7 @@ def test_those_who_ask_meanwhile_are_served_together() -> None:
 def test_nobody_waits_for_company() -> None:
     doubling = Doubling()
     doubling.go_on.set()
-    group_commit: GroupCommit[int, int] = GroupCommit(doubling.do_all, doubling.do_alone)
+    group_commit = group_commit_of(doubling)
     assert [group_commit.do(item) for item in OTHERS] == [2, 4, 6, 8, 10]
     assert doubling.groups == [[item] for item in OTHERS]
 
@@ -110,3 +118,41 @@ def test_where_nobody_knows_what_was_done_all_hear_of_it_and_nothing_is_done_twi
         with pytest.raises(OperationalError, match="said so"):
             one.result()
     assert doubling.alone == []
+
+
+def test_nobody_waits_for_ever_and_who_gave_up_is_done_by_nobody() -> None:
+    doubling = Doubling()
+    group_commit = group_commit_of(doubling, wait_s=0.2)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(group_commit.do, 0)
+        until(lambda: doubling.groups == [[0]])
+        with pytest.raises(PoolTimeout, match=r"within 0\.2 s"):
+            group_commit.do(1)
+        doubling.go_on.set()
+        assert first.result() == 0
+    assert group_commit.do(2) == 4
+    assert (doubling.groups, doubling.alone) == ([[0], [2]], [])
+
+
+def test_who_is_in_hand_waits_for_what_comes_of_it() -> None:
+    doubling = Doubling()
+    group_commit = group_commit_of(doubling, wait_s=0.2)
+    second = threading.Event()
+
+    def together(items: list[int]) -> list[int | None]:
+        if items == [0]:
+            return doubling.do_all(items)
+        assert second.wait(30)
+        return [2 * item for item in items]
+
+    group_commit._together = together
+    with ThreadPoolExecutor(3) as pool:
+        first = pool.submit(group_commit.do, 0)
+        until(lambda: doubling.groups == [[0]])
+        others = [pool.submit(group_commit.do, item) for item in (1, 2)]
+        until(lambda: len(group_commit._waiting) == 2)
+        doubling.go_on.set()
+        assert first.result() == 0
+        time.sleep(0.5)  # longer than anybody waits to be taken in hand
+        second.set()
+        assert [one.result() for one in others] == [2, 4]

@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from consumer import batch
 from quality.checks import RuleResult, Sample
 from quality.errors import EngineError
 from tests.consumer.conftest import TOPIC, Bench
@@ -134,6 +135,36 @@ def test_a_slow_check_holds_up_its_own_table_alone(bench: Bench) -> None:
     while len(bench.api.results) < 5:
         bench.worker.turn()
     assert bench.position == 5
+
+
+def test_tables_that_are_far_behind_leave_room_for_others_and_are_not_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+
+    def wait() -> None:
+        if bench.engine.runs[-1][0].startswith("shop.slow"):
+            assert go_on.wait(60)
+
+    bench.engine.on_run = wait
+    bench.worker.batch_size = 5
+    monkeypatch.setattr(batch, "POST_EVERY_S", 1000.0)
+    for table in ("shop.slow1", "shop.slow2"):
+        bench.put(
+            *(bench.request(f"{table}-{n:03}", table=table, scope=scope_of(n)) for n in range(12))
+        )
+    while len({claim.job.table for claim in bench.worker.desk.held()}) < 2:
+        bench.worker.turn()
+    for number in range(3):
+        bench.put(bench.request(f"quick-{number:03}", table="shop.quick", scope=scope_of(number)))
+        until = time.monotonic() + 20
+        while len(bench.api.results) <= number and time.monotonic() < until:
+            bench.inbox.nudge()
+            bench.worker.turn()
+        assert sorted(bench.api.results) == [f"quick-{n:03}" for n in range(number + 1)]
+    go_on.set()
+    bench.drain()
+    assert bench.position == 27
 
 
 def test_checks_of_several_tables_run_at_once_and_of_one_table_never(bench: Bench) -> None:

@@ -105,6 +105,9 @@ def counted(
     ids = list(wanted)
     tally = counting.count(name, stage.store_url, ids, again, RULES, set(may_end))
     tally.seconds = time.monotonic() - began
+    if stage.brought_back:
+        tally.notes["workers brought back"] = stage.brought_back
+        stage.brought_back = 0
     return tally
 
 
@@ -145,6 +148,7 @@ def wait_committed(stage: Stage) -> None:
 def behind(stage: Stage) -> int:
     if stage.kafka == "embedded":  # its watermarks are wrong
         return 0
+    stage.bring_back()
     consumer = Consumer(
         {"bootstrap.servers": stage.broker.bootstrap_servers, "group.id": "measure"}
     )

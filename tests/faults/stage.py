@@ -23,6 +23,7 @@ import requests
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from consumer.service import EXIT_SOFTWARE
 from embedded import ports
 from embedded.broker import EmbeddedBroker
 from embedded.postgres import EmbeddedPostgres
@@ -93,6 +94,8 @@ class Stage:
         self._workers = workers if self.kafka == "apache" else 1
         self._common: dict[str, str] = {}
         self._extra: list[Process] = []
+        self.brought_back = 0
+        """Workers that ended by themselves, since this was last set."""
 
     def __enter__(self) -> Self:
         try:
@@ -370,7 +373,15 @@ class Stage:
         found: dict[str, Any] = answer.json()
         return found
 
+    def bring_back(self) -> None:
+        """Start workers again that gave up by themselves, as what runs their containers does."""
+        for worker in self.workers:
+            if worker.process is not None and worker.process.poll() == EXIT_SOFTWARE:
+                worker.start()
+                self.brought_back += 1
+
     def stored(self, ids: list[str]) -> int:
+        self.bring_back()
         return counting.finished(self.store_url, ids)
 
     def wait_stored(self, ids: list[str], count: int | None = None) -> None:

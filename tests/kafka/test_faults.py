@@ -136,6 +136,18 @@ def test_positions_in_the_log_of_a_broker_that_is_gone_say_nothing(
 
 
 @pytest.mark.parametrize("kafka", ["apache"], indirect=True)
+def test_a_worker_that_kafka_shuts_out_ends_so_that_it_is_started_anew(lane: Lane) -> None:
+    """librdkafka reads nothing any more then, for good: a worker that lived on would be one that
+    looks alive. It happens to two with one name, and after a broker's crash to one by itself."""
+    first = lane.start(STRINGX_KAFKA_INSTANCE_ID="one-name").wait_ready()
+    lane.start(STRINGX_KAFKA_INSTANCE_ID="one-name")
+    assert first.process.wait(60) == 70, first.log()
+    assert "fenced" in first.log()
+    ids = lane.request(3)
+    lane.once_each(ids)
+
+
+@pytest.mark.parametrize("kafka", ["apache"], indirect=True)
 def test_two_workers_share_the_partitions_and_one_takes_over_from_the_other(lane: Lane) -> None:
     """Needs a group: on the embedded broker one consumer assigns the partitions by hand."""
     workers = [lane.start(), lane.start()]

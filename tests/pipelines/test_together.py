@@ -9,13 +9,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
+from sqlalchemy.exc import DataError
 
 from api.pipelines.executing import Executing
 from api.store.database import Database
 from api.store.pipelines import executions, pipelines, together
 from quality.errors import Conflict, MalformedDocument, NotFound
 from quality.pipelines.reports import EndReport, PipelineReport, StartReport
+from quality.settings import ApiSettings
 from tests.api.stores import Store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -85,7 +88,7 @@ def a_start(number: int, pipeline_id: int, parent_id: int | None, chance: random
 
 def an_end(number: int, execution_id: int, chance: random.Random) -> Any:
     counts = {
-        name: chance.choice([None, 0, 3, 10**14])
+        name: chance.choice([None, 0, 3, 2 * 10**9, 10**14])
         for name in ("inserts", "updates", "soft_deletes", "total_rows")
     }
     return executions.end_values(
@@ -179,8 +182,49 @@ def test_nobody_waits_for_a_row_that_somebody_holds(database: Database) -> None:
         assert together.end(db, ends) == [True, None]
 
 
+def test_nobody_waits_for_an_execution_that_somebody_holds(database: Database) -> None:
+    chance = random.Random(0)
+    [pipeline_id] = made(database, "p", 1)
+    with database.connect() as db:
+        starts = [a_start(number, pipeline_id, None, chance) for number in range(2)]
+        held, free = (one["id"] for one in together.start(db, starts) if one is not None)
+        below = [a_start(9, pipeline_id, parent, chance) for parent in (held, free)]
+        ends = [an_end(9, one, chance) for one in (held, free)]
+        with database.begin() as other:
+            query = text("select 1 from pipeline_execution where id = :id for update")
+            other.execute(query, {"id": held})
+            assert [one is None for one in together.start(db, below)] == [True, False]
+            assert together.end(db, ends) == [None, True]
+        assert together.end(db, ends) == [True, None]
+
+
+def test_who_cannot_be_stored_spoils_it_for_nobody(database: Database) -> None:
+    executing = executing_of(database)
+    [pipeline_id] = made(database, "p", 1)
+    start = StartReport(pipeline_id=pipeline_id, start_date=_at(NOON))
+    ids = [executing.start(start, "me")["id"] for _ in range(12)]
+
+    def end(number: int) -> str:
+        rows, seconds = (2**62, 1e-6) if number == 5 else (number, 60)  # too many a second
+        ended = {"end_date": _at(NOON + timedelta(seconds=seconds)), "total_rows": rows}
+        try:
+            executing.end(EndReport(id=ids[number], completed_successfully=True, **ended), "me")
+        except DataError:
+            return "refused"
+        return "ended"
+
+    with ThreadPoolExecutor(12) as pool:
+        found = list(pool.map(end, range(12)))
+    assert found == ["ended"] * 5 + ["refused"] + ["ended"] * 6
+
+
+def executing_of(database: Database) -> Executing:
+    settings = ApiSettings(database_url=SecretStr("postgresql://"), database_pool_timeout_s=30)
+    return Executing(database, settings)
+
+
 def test_those_who_come_at_the_same_time_have_their_own_answers(database: Database) -> None:
-    executing = Executing(database)
+    executing = executing_of(database)
     [pipeline_id] = made(database, "p", 1)
 
     def start_and_end(number: int) -> int:

@@ -63,7 +63,8 @@ _END = Statement(
             ended_by = :ended_by,
             throughput = round(coalesce(cast(:total_rows as bigint), case
                 when coalesce(:inserts, :updates, :soft_deletes) is not null
-                then coalesce(:inserts, 0) + coalesce(:updates, 0) + coalesce(:soft_deletes, 0)
+                then coalesce(cast(:inserts as bigint), 0) + coalesce(cast(:updates as bigint), 0)
+                    + coalesce(cast(:soft_deletes as bigint), 0)
                 end) / extract(epoch from :end_date - h.start_date)::numeric, 4)
         from held h
         where e.id = h.id and h.end_date is null and :end_date > h.start_date

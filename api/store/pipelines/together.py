@@ -16,7 +16,8 @@ from api.store.statement import Statement
 Values = Mapping[str, Any]
 """The parameters of the statement for one, see `executions`."""
 
-# A row that others hold is skipped: no group waits for it, and two groups never for each other.
+# A row of an execution, a parent or a pipeline that others hold is skipped: no group waits for it,
+# and two groups never for each other.
 # All places are within the range. PostgreSQL takes such a range for one row in 200 and so looks up
 # each execution by its key, also in a plan that was made when the tables were new and empty.
 _RANGE = "place between 1 and 1000000"
@@ -72,8 +73,8 @@ _END = Statement(
                 total_rows, metadata, ended_by, place)
         where {_RANGE}
     ), held as (
-        select id, pipeline_id, start_date from pipeline_execution
-        where id in (select id from asked) and end_date is null
+        select id, pipeline_id, start_date, end_date from pipeline_execution
+        where id in (select id from asked)
         for no key update skip locked
     ), pipelines as (
         select id, watermark, next_watermark, load_lineage, has_followers from pipeline
@@ -90,7 +91,7 @@ _END = Statement(
                 then coalesce(a.inserts, 0) + coalesce(a.updates, 0) + coalesce(a.soft_deletes, 0)
                 end) / extract(epoch from a.end_date - h.start_date)::numeric, 4)
         from asked a join held h on h.id = a.id join pipelines p on p.id = h.pipeline_id
-        where e.id = h.id and a.end_date > h.start_date
+        where e.id = h.id and h.end_date is null and a.end_date > h.start_date
         returning e.id, e.pipeline_id, a.end_date, a.succeeded, a.inserts, a.updates,
             a.soft_deletes
     ), together as (
