@@ -127,7 +127,8 @@ class Watch(threading.Thread):
         while not self._over.wait(0.1):
             with suppress(requests.RequestException, OSError):
                 polled = self._worker.metric("stringx_consumer_last_poll_timestamp_seconds")
-                self.gap_s = max(self.gap_s, time.time() - polled)
+                if polled:  # not by a process that was just started
+                    self.gap_s = max(self.gap_s, time.time() - polled)
                 self.is_live &= requests.get(f"{self._worker.url}/health/live", timeout=10).ok
                 self.rss_mb = max(self.rss_mb, self._worker.rss_mb)
 
