@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from statistics import linear_regression, median
 
 from tests.faults.counting import Tally
@@ -97,8 +98,9 @@ class Memory:
         self._seen: list[tuple[float, float, int]] = []
 
     def look(self) -> None:
-        seen = time.monotonic(), self.process.rss_mb, self.process.open_files
-        self._seen.append(seen)
+        with suppress(OSError, IndexError):  # a process below it may just begin, or have ended
+            seen = time.monotonic(), self.process.rss_mb, self.process.open_files
+            self._seen.append(seen)
 
     @property
     def seconds(self) -> float:
