@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 
+from embedded.postgres import EmbeddedPostgres
 from tests.pipelines.conftest import Call
 
 Start = Callable[..., int]
@@ -66,6 +68,24 @@ def test_w11_an_execution_starts_now_or_when_it_says(
 def test_w11_wrong_starts(call: Call, pipeline_id: int, wrong: dict[str, Any], status: int) -> None:
     document = {"pipeline_id": pipeline_id, **wrong}
     assert call("POST", "/start_pipeline_execution", json=document).status_code == status
+
+
+def test_a_start_that_cannot_be_shown_is_none(
+    call: Call, pipeline_id: int, sql: Sql, postgres: EmbeddedPostgres
+) -> None:
+    """Whoever is told 503 asks again: there must not be two of it then."""
+
+    def started() -> int:
+        count = "select count(*) from pipeline_execution where pipeline_id = %(id)s"
+        return int(sql(count, id=pipeline_id)[0][0])
+
+    def start() -> int:
+        return call("POST", "/api/v1/executions", json={"pipeline_id": pipeline_id}).status_code
+
+    with psycopg.connect(postgres.url()) as held:
+        held.execute("lock table check_run in access exclusive mode")
+        assert (start(), started()) == (503, 0)
+    assert (start(), started()) == (201, 1)
 
 
 def test_w12_the_end_shows_duration_and_throughput(

@@ -45,10 +45,10 @@ class ExecutionQuery(PageQuery):
 )
 def start_execution(body: StartReport) -> Answer:
     """Start an execution; answers it."""
-    execution_id = services().executing.start(body, actor())["id"]
-    location = {"Location": f"/api/v1/executions/{execution_id}"}
-    with services().database.connect() as db:
-        return Answer(shown(db, execution_id), 201, location)
+    with services().database.begin() as db:  # what cannot be shown was not started either
+        execution_id = executions.start(db, executions.start_values(body, actor()))["id"]
+        document = shown(db, execution_id)
+    return Answer(document, 201, {"Location": f"/api/v1/executions/{execution_id}"})
 
 
 @add(
