@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from json import JSONEncoder
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -73,6 +74,16 @@ class _Json(DefaultJSONProvider):
 
     sort_keys = False
 
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app)
+        # The provider below makes an encoder for each document.
+        self._encoded = JSONEncoder(default=self.default, separators=(",", ":")).encode
+
+    def response(self, *args: Any, **kwargs: Any) -> Response:
+        """An answer with that document."""
+        document = self._prepare_response_obj(args, kwargs)
+        return Response(self._encoded(document) + "\n", mimetype=self.mimetype)
+
     @staticmethod
     def default(value: Any) -> Any:
         if isinstance(value, datetime):
@@ -131,7 +142,8 @@ def _observe(app: Flask, services: Services) -> None:
     def finish(response: Response) -> Response:
         route = request.url_rule.rule if request.url_rule is not None else "unmatched"
         method = request.method if request.method in _METHODS else "other"
-        seconds = time.perf_counter() - g.get("started", time.perf_counter())
+        about = g._get_current_object()
+        seconds = time.perf_counter() - about.get("started", time.perf_counter())
         key = method, route, response.status_code
         if (series := known.get(key)) is None:
             series = known[key] = (
@@ -140,10 +152,11 @@ def _observe(app: Flask, services: Services) -> None:
             )
         series[0].inc()
         series[1].observe(seconds)
-        response.headers["X-Request-Id"] = g.get("request_id", "")
-        if "rate" in g:
-            response.headers.update(g.rate.headers)
-        response.headers.setdefault("Cache-Control", "no-store")
+        headers = response.headers
+        headers.add("X-Request-Id", about.get("request_id", ""))
+        if "rate" in about:
+            headers.extend(about.rate.headers)
+        headers.setdefault("Cache-Control", "no-store")
         return response
 
 

@@ -151,7 +151,8 @@ class Operations:
                 answer = view(**arguments)
                 response = _response(answer)
                 response.status_code = answer.status
-                response.headers.update(answer.headers)
+                if answer.headers:
+                    response.headers.update(answer.headers)
                 return response
 
             endpoint.scope = needed  # type: ignore[attr-defined]

@@ -46,12 +46,7 @@ def read_json(raw: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
     except UnicodeDecodeError as error:
         raise MalformedDocument(f"is not UTF-8 (byte {error.start})", code="encoding") from None
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_unique_keys,
-            parse_constant=_refuse_number,
-            parse_float=_finite_float,
-        )
+        value = _JSON.decode(text)
     except RecursionError:
         raise MalformedDocument(
             f"is nested deeper than {max_depth}", code="json_too_deep"
@@ -129,9 +124,7 @@ def strictly(model: type[Model], document: Any) -> Model:
 
 def canonical_json(value: Any) -> bytes:
     """The one spelling that hashes are taken of: sorted keys, no blanks, ASCII."""
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
-    ).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -156,6 +149,12 @@ def _finite_float(text: str) -> float:
     if value in (float("inf"), float("-inf")):
         raise MalformedDocument(f"has the number {text[:40]}, out of range", code="json_number")
     return value
+
+
+_JSON = json.JSONDecoder(
+    object_pairs_hook=_unique_keys, parse_constant=_refuse_number, parse_float=_finite_float
+)
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 def _limit_depth(value: Any, max_depth: int) -> None:
