@@ -29,7 +29,7 @@ from api.store.rule_sets import RuleSets
 from quality.checks import CheckOutcome, completed, failed_outcome
 from quality.engine import Engine, EngineBusy
 from quality.engine.cancellation import Cancellation
-from quality.errors import StringXError, Unavailable
+from quality.errors import InvalidInput, StringXError, Unavailable
 from quality.logs import bind_correlation, get_logger
 from quality.rules import RuleSet
 from quality.settings import ApiSettings, KafkaSettings
@@ -156,6 +156,13 @@ class Checking:
                 "no Kafka is configured (STRINGX_KAFKA_BOOTSTRAP_SERVERS); use mode sync",
                 code="kafka_not_configured",
             )
+        size, limit = len(_message(request.message).encode()), self.kafka.max_message_bytes
+        if size > limit:  # no worker would take it
+            raise InvalidInput(
+                f"the request has {size} bytes as a message, and workers take {limit} "
+                "(STRINGX_KAFKA_MAX_MESSAGE_BYTES); narrow it by fewer values, or use mode sync",
+                code="message_too_large",
+            )
         with self.database.begin() as db:
             if outbox.pending(db, self.kafka.request_topic) >= self.settings.outbox_limit:
                 raise Unavailable(
@@ -233,8 +240,7 @@ class Checking:
         headers = {"content-type": "application/json"}
         if traceparent is not None:
             headers["traceparent"] = traceparent
-        value = json.dumps(document, ensure_ascii=False)
-        outbox.add(db, self.kafka.request_topic, document["table"], value, headers)
+        outbox.add(db, self.kafka.request_topic, document["table"], _message(document), headers)
 
     def _wake_relay(self, db: Connection) -> None:
         """Have decisions sent now. Apart from what stores them: a transaction that notifies commits
@@ -280,6 +286,10 @@ class Checking:
             code, message = "engine", "the engine failed; the service's log has the details"
         failed = failed_outcome(rule_set.hash, code, message, started_at, datetime.now(UTC))
         return failed if first is None else completed(first, failed)
+
+
+def _message(document: dict[str, Any]) -> str:
+    return json.dumps(document, ensure_ascii=False)
 
 
 def _record(db: Connection, request: Request, mode: str, *, is_awaited: bool = True) -> None:

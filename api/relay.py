@@ -206,6 +206,8 @@ class Relay:
                 "max.in.flight.requests.per.connection": 1,
                 "delivery.timeout.ms": int(self._kafka.delivery_timeout_s * 1000),
                 "linger.ms": 2,
+                # librdkafka's own limit, or what workers take with room for headers.
+                "message.max.bytes": max(1_000_000, self._kafka.max_message_bytes + 65_536),
             }
         )
 

@@ -48,6 +48,19 @@ def test_trigger_is_accepted_at_once_and_judged_later(service: Service) -> None:
     assert (again.status_code, again.json()["finished_at"]) == (200, found["finished_at"])
 
 
+def test_a_trigger_that_no_worker_would_take_is_refused_and_leaves_nothing(
+    service: Service,
+) -> None:
+    values = [f"{number:04}{'x' * 300}" for number in range(1_000)]
+    scope = [{"column": "carrier", "op": "in", "value": values}]
+    body = {"id": new_id(), "table": "flights.airlines", "mode": "async", "scope": scope}
+    path = f"{service.api}/api/v1/checks"
+    answer = requests.post(path, json=body, timeout=10)
+    assert (answer.status_code, answer.json()["code"]) == (422, "message_too_large")
+    assert "STRINGX_KAFKA_MAX_MESSAGE_BYTES" in answer.json()["detail"]
+    assert requests.get(f"{path}/{body['id']}", timeout=10).status_code == 404
+
+
 def test_t9_a_task_triggers_a_check_by_kafka_and_waits_for_it(
     service: Service, tmp_path: Path
 ) -> None:
