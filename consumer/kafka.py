@@ -187,8 +187,10 @@ class Look:
     def _look(self) -> None:
         try:
             self.partitions = self._cluster.wait_for_topics(*self._wait)
-        except Exception:  # the next one must not wait for this one
+        except Exception:  # the next one must not wait for this one, nor come at once
             log.exception("look_failed")
+            stop, _, max_wait_s = self._wait
+            stop.wait(max_wait_s)
             self.partitions = 0
 
 
