@@ -6,8 +6,6 @@ import threading
 import time
 from typing import cast
 
-import pytest
-
 from consumer.health import Health
 from consumer.kafka import Cluster, Look
 
@@ -17,14 +15,25 @@ class _Broken:
         raise RuntimeError("no thread to be had")
 
 
-@pytest.mark.parametrize(("max_wait_s", "is_over"), [(0.1, True), (3600.0, False)])
-def test_it_is_over_after_the_longest_wait(max_wait_s: float, is_over: bool) -> None:
+def test_it_is_over_after_the_longest_wait() -> None:
     """So the polling loop, which makes another one then, does not make one at each turn."""
+    _await_end(_look(threading.Event(), max_wait_s=0.2))
+
+
+def test_it_is_over_at_once_when_asked_to_stop() -> None:
     stop = threading.Event()
-    look = Look(cast("Cluster", _Broken()), stop, cast("Health", None), max_wait_s)
-    time.sleep(1)
-    assert (look.partitions == 0) is is_over
+    look = _look(stop, max_wait_s=3600)
+    time.sleep(0.5)
+    assert look.partitions is None
     stop.set()
+    _await_end(look)
+
+
+def _look(stop: threading.Event, max_wait_s: float) -> Look:
+    return Look(cast("Cluster", _Broken()), stop, cast("Health", None), max_wait_s)
+
+
+def _await_end(look: Look) -> None:
     deadline = time.monotonic() + 30
     while look.partitions is None and time.monotonic() < deadline:
         time.sleep(0.01)
