@@ -29,12 +29,7 @@ class Tree:
     failed_id: int | None
 
 
-class _Place(NamedTuple):
-    """Where a node stands: it, its children, and when it ended after the root began (seconds)."""
-
-    node: dict[str, Any]
-    children: list[dict[str, Any]]
-    end_s: float
+_Node = dict[str, Any]
 
 
 def tree(root_id: int, runs: Iterable[Run | tuple[Any, ...]]) -> Tree:
@@ -45,17 +40,18 @@ def tree(root_id: int, runs: Iterable[Run | tuple[Any, ...]]) -> Tree:
     ran) and `children`. A failure began at the execution that failed first of those that have no
     failed child.
     """
-    places: dict[int, _Place] = {}
+    # A node, its children, and when it ended after the root began (seconds).
+    places: dict[int, tuple[_Node, list[_Node], float]] = {}
     alone: dict[int, list[float]] = {}  # of parents: seconds without a child, and seen until when
-    failed: list[dict[str, Any]] = []
+    failed: list[_Node] = []
     total = 0.0
-    # Thousands of them are taken in one request: so one pass, and no call for each.
+    # Thousands of them are taken in one request: so one pass, and hardly a call for each.
     for number, parent_id, pipeline_id, start, end, succeeded, rows, began_s, seconds in runs:
         is_root = number == root_id
         if is_root:
             total = seconds or 1.0
         share = round(seconds / total, 6)
-        children: list[dict[str, Any]] = []
+        children: list[_Node] = []
         node = {
             "id": number,
             "parent_id": parent_id,
@@ -71,7 +67,7 @@ def tree(root_id: int, runs: Iterable[Run | tuple[Any, ...]]) -> Tree:
             "children": children,
         }
         until = began_s + seconds
-        places[number] = _Place(node, children, until)
+        places[number] = node, children, until
         if succeeded is False:
             failed.append(node)
         if is_root or parent_id is None:
@@ -81,12 +77,14 @@ def tree(root_id: int, runs: Iterable[Run | tuple[Any, ...]]) -> Tree:
         left = alone.get(parent_id)
         if left is None:
             left = alone[parent_id] = [parent["seconds"], began_s]
-        since, until = max(began_s, left[1]), min(until, ended)
+        since = began_s if began_s > left[1] else left[1]
+        if until > ended:
+            until = ended
         if until > since:
             left[0] -= until - since
             left[1] = until
     for number, (own, _) in alone.items():
-        places[number].node["own_share"] = round(max(0.0, own) / total, 6)
+        places[number][0]["own_share"] = round(max(0.0, own) / total, 6)
     broken = (node for node in failed if not any(child["is_failed"] for child in node["children"]))
-    first = min(broken, key=lambda node: (places[node["id"]].end_s, node["id"]), default=None)
-    return Tree(places[root_id].node, None if first is None else first["id"])
+    first = min(broken, key=lambda node: (places[node["id"]][2], node["id"]), default=None)
+    return Tree(places[root_id][0], None if first is None else first["id"])
