@@ -24,8 +24,8 @@ log = get_logger(__name__)
 STOP_LIMIT_S = 25
 _WATCH_S = 1.0
 _YOUNG = 10_000
-"""After so many new objects garbage is looked for. Python's own 700 are a few requests, or a hundredth
-of a large answer, of which looking took a sixth of the time."""
+"""After so many new objects garbage is looked for. Python's own 700 are a few requests, or a
+hundredth of a large answer, of which looking took a sixth of the time."""
 
 
 class Server:
