@@ -6,6 +6,7 @@ Ends with 1 where a result was lost or stored twice, or where a scenario promise
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 import traceback
@@ -41,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.soak_minutes:
         size = replace(size, soak_minutes=options.soak_minutes)
     workers = options.workers or (1 if options.size == "small" else 2)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # by which the stage is cleared
     print(HEAD, flush=True)
     with Stage(options.kafka, workers) as stage:
         if stage.kafka == "embedded":
