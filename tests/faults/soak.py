@@ -77,6 +77,7 @@ def soak(stage: Stage, size: Size) -> Tally:
             harms[name]()
             done[name] += 1
             over.wait(SETTLE_S)
+            stage.bring_back()
             if passed > SPARED_AFTER + 0.1 * (1 - SPARED_AFTER):
                 for memory in spared.values():
                     memory.look()
@@ -98,11 +99,14 @@ class Memory:
 
     def __init__(self, process: Process) -> None:
         self.process = process
+        self._pid: int | None = None
         self._seen: list[tuple[float, float, int]] = []
 
     def look(self) -> None:
         with suppress(OSError, IndexError):  # a process below it may just begin, or have ended
             seen = time.monotonic(), self.process.rss_mb, self.process.open_files
+            if self.process.working_pid != self._pid:  # it gave up by itself: another life begins
+                self._pid, self._seen = self.process.working_pid, []
             self._seen.append(seen)
 
     @property
