@@ -124,7 +124,8 @@ def _plant(stage: Stage) -> None:
     ]
     text = json.dumps({"metadata": {"invocation_id": "planted"}, "results": good})
     data = stage.folder / "worker0-data"
-    for folder in [data, *(found for found in data.rglob("*") if found.is_dir())]:
+    below = [found for found in data.rglob("*") if found.is_dir() and not found.is_symlink()]
+    for folder in [data, *below]:  # what is linked there is the project's own
         (folder / "run_results.json").write_text(text)
         if folder.name != "target":
             (folder / "target").mkdir(exist_ok=True)
