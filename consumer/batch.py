@@ -1,7 +1,8 @@
 """The worker: messages from parsing to stored results.
 
 The order of operations is what makes results effectively-once: claim, run, store, and only then is
-an offset done. A crash anywhere in between repeats work, never a result.
+an offset done. A crash anywhere in between repeats work, never a result. A quick check may be run
+while its claim is asked for, which says whether that run counts.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from consumer.breaker import Breaker
 from consumer.claims import MAX_ITEMS, Claim, ClaimDesk, Judged
 from consumer.dead_letters import Reason
 from consumer.inbox import Inbox
-from consumer.jobs import Job
+from consumer.jobs import Job, Table
 from consumer.lanes import Lanes
+from consumer.memory import Memory
 from consumer.metrics import Metrics
 from consumer.offsets import OffsetTracker
 from consumer.patience import Stopping
 from consumer.reading import Reader
 from consumer.records import Delivery, Record
-from consumer.runs import Done, Runs
+from consumer.runs import Ahead, Done, Runs
 from quality.errors import StringXError
 from quality.logs import get_logger
 
@@ -49,6 +51,7 @@ class BatchWorker:
     """
 
     desk: ClaimDesk
+    memory: Memory
     reader: Reader
     runs: Runs
     inbox: Inbox
@@ -60,6 +63,7 @@ class BatchWorker:
     aborted: Callable[[], bool]
     write_letters: Callable[[list[tuple[Record, Reason, int]]], list[str | None]]
     batch_size: int
+    run_ahead_ms: float
     retry_max_s: float
     _letters: list[_Letter] = field(default_factory=list)
     _done: list[Done] = field(default_factory=list)
@@ -150,13 +154,43 @@ class BatchWorker:
         jobs = self.lanes.take(self._room)
         if not jobs:
             return
-        claims: dict[tuple[str, str], list[Claim]] = {job.table: [] for job in jobs}
+        ahead = self._run_ahead(jobs)
+        claims: dict[Table, list[Claim]] = {}
+        try:
+            claims = self._ask(jobs)
+        finally:
+            if ahead is not None:
+                self.runs.settle(ahead, next(iter(claims.get(ahead.job.table, ())), None))
+        if ahead is not None:
+            return
+        for table in {job.table: None for job in jobs}:
+            if table in claims:
+                self.runs.start(claims[table])
+            else:
+                self.lanes.free(table)
+
+    def _run_ahead(self, jobs: list[Job]) -> Ahead | None:
+        """Begin what a lone message asks for, if its claim can be foreseen.
+
+        Not one that may have been read before: should it have taken a worker down, then it is the
+        claim that knows of it.
+        """
+        if len(jobs) > 1 or not self.run_ahead_ms:
+            return None
+        if not all(read.is_new and read.attempts == 1 for read in jobs[0].deliveries):
+            return None
+        work = self.memory.foresee(jobs[0], self.run_ahead_ms)
+        return None if work is None else self.runs.begin(jobs[0], work)
+
+    def _ask(self, jobs: list[Job]) -> dict[Table, list[Claim]]:
+        """The claims that are given, by table; other answers are dealt with."""
+        claims: dict[Table, list[Claim]] = {}
         with self._careful([delivery for job in jobs for delivery in job.deliveries], jobs):
             for job, answer in self.desk.claim(jobs):
                 if isinstance(answer, StringXError):
                     self._reject(job, Reason.of(answer, "claim"))
                 elif isinstance(answer, Claim):
-                    claims[job.table].append(answer)
+                    claims.setdefault(job.table, []).append(answer)
                 elif answer["outcome"] == "done":
                     self._finished(job, "replayed")
                     log.info("check_replayed", correlation_id=job.id, status=answer.get("status"))
@@ -165,11 +199,8 @@ class BatchWorker:
                 else:
                     code, message = str(answer.get("code")), str(answer.get("message"))
                     self._reject(job, Reason("claim", code, message, "Rejected"))
-            for table in list(claims):
-                if claims[table]:
-                    self.runs.start(claims.pop(table))
-        for table in claims:
-            self.lanes.free(table)
+            return claims
+        return {}  # those that were given have been given back
 
     def _store(self) -> None:
         done, self._done = self._done, []

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from consumer.jobs import Job
+from consumer.memory import Memory
 from consumer.patience import PatientApi
+from consumer.work import Work
 from quality.budgets import Budget
 from quality.checks import CheckOutcome
 from quality.client import ApiClient
-from quality.documents import canonical_json, strictly
+from quality.documents import strictly
 from quality.errors import Conflict, InvalidInput, StringXError
 from quality.logs import get_logger
 from quality.predicates import Predicate
@@ -34,27 +35,16 @@ Item = TypeVar("Item")
 
 @dataclass(slots=True, eq=False)
 class Claim:
-    """A job that is ours until its lease ends; `rule_set` is None where it is not understood."""
+    """A job that is ours until its lease ends, and what is to be run for it."""
 
     job: Job
     fence: int
     lease_s: float
-    rule_set: RuleSet | None
-    rule_set_hash: str
-    scope: tuple[Predicate, ...]
-    """As the API resolved it: a relative time is that of when the request was taken."""
-    time_limit_s: float | None
-    budget: Budget
+    work: Work
     asked_at: float
     """When the lease was asked for, or renewed."""
     is_lost: bool = False
     """The API says that it is another's, or nobody's, by now."""
-    run_key: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
-        scope = [predicate.document() for predicate in self.scope]
-        shared = [self.rule_set_hash, scope, self.time_limit_s, self.budget.document()]
-        self.run_key = canonical_json(shared)
 
     @property
     def is_to_renew(self) -> bool:
@@ -70,7 +60,7 @@ class Judged(NamedTuple):
 
 
 class ClaimDesk:
-    """Claims, outcomes and releases in bodies that the API takes; remembers what is in hand.
+    """Claims, outcomes and releases in bodies that the API takes; knows what is in hand.
 
     For one thread, but for `renew`, `give_back` and `held`.
     """
@@ -81,17 +71,16 @@ class ClaimDesk:
         worker: str,
         *,
         make_api: Callable[[], ApiClient],
-        rule_sets_kept: int,
+        memory: Memory,
     ) -> None:
         """`worker` names this process; `make_api` is for calls that do not wait, from any thread.
 
-        `rule_sets_kept` rule sets, those used last, need not be sent with every claim.
+        What claims say and how long checks took is kept in `memory`.
         """
         self._api = api
         self._worker = worker
         self._make_api = make_api
-        self._rule_sets_kept = rule_sets_kept
-        self._rule_sets: OrderedDict[tuple[Any, ...], tuple[str, RuleSet]] = OrderedDict()
+        self._memory = memory
         self._held: dict[str, Claim] = {}
         self._lock = threading.Lock()
 
@@ -161,7 +150,7 @@ class ClaimDesk:
         self, part: list[tuple[Job, bytes]]
     ) -> Iterator[tuple[Job, Claim | dict[str, Any] | StringXError]]:
         asked_at = time.monotonic()
-        known = self._known([job for job, _ in part])
+        known = self._memory.rule_sets(job for job, _ in part)
         head = json.dumps({"worker": self._worker, "known_rule_sets": list(known)})
         try:
             answer = self._api.post("/claims", _listed(head, "requests", part))
@@ -179,18 +168,15 @@ class ClaimDesk:
                 yield job, one
                 continue
             key = str(one["rule_set_hash"])
-            claim = Claim(
-                job,
-                int(one["fence"]),
-                float(one["lease_s"]),
+            work = Work(
                 sets[key],
                 key,
                 tuple(strictly(Predicate, document) for document in one["scope"]),
                 one.get("time_limit_s"),
                 strictly(Budget, one.get("budget") or {}),
-                asked_at,
             )
-            self._keep(job, key, claim.rule_set)
+            self._memory.keep(job, work)
+            claim = Claim(job, int(one["fence"]), float(one["lease_s"]), work, asked_at)
             with self._lock:
                 self._held[job.id] = claim
             yield job, claim
@@ -216,21 +202,11 @@ class ClaimDesk:
                 yield from self._store(_posted([one._replace(outcome=smaller)]))
             return
         self._let_go([one.claim for one, _ in part if not one.is_partial])
+        for one, _ in part:
+            claim = one.claim
+            self._memory.took(claim.job, claim.work.rule_set_hash, one.outcome.duration_ms)
         for (one, _), answer in zip(part, answers, strict=True):
             yield one, str(answer["result"])
-
-    def _known(self, jobs: list[Job]) -> dict[str, RuleSet]:
-        """By hash, the rule sets that requests like these had when they were last claimed."""
-        found = [self._rule_sets.get(_subject(job)) for job in jobs]
-        return dict(entry for entry in found if entry is not None)
-
-    def _keep(self, job: Job, key: str, rule_set: RuleSet | None) -> None:
-        if rule_set is None:
-            return
-        self._rule_sets[_subject(job)] = key, rule_set
-        self._rule_sets.move_to_end(_subject(job))
-        while len(self._rule_sets) > self._rule_sets_kept:
-            self._rule_sets.popitem(last=False)
 
     def _is_held(self, claim: Claim) -> bool:
         with self._lock:
@@ -240,11 +216,6 @@ class ClaimDesk:
         with self._lock:
             for claim in claims:
                 self._held.pop(claim.job.id, None)
-
-
-def _subject(job: Job) -> tuple[Any, ...]:
-    """What decides, with the rules as they stand, which of them are run."""
-    return *job.table, job.request.select
 
 
 def _rule_set(document: Any) -> RuleSet | None:

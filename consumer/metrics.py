@@ -66,6 +66,15 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.runs_ahead = Counter(
+            "stringx_consumer_runs_ahead",
+            "Engine runs that began before their claim was answered, by whether the claim asked "
+            "for the same (used) or there was none, or for something else (dropped).",
+            ["outcome"],
+            registry=self.registry,
+        )
+        for outcome in ("used", "dropped"):
+            self.runs_ahead.labels(outcome)
         self.api_retries = Counter(
             "stringx_consumer_api_retries",
             "Calls of the API that were made again because it was away or refused the token.",

@@ -69,6 +69,8 @@ class PollingLoop:
         self._tracker = tracker
         self._breaker = breaker
         self._held_back: set[Partition] = set()
+        self._ends: dict[Partition, int] = {}
+        """Where the log ended when the first message of an assignment was polled."""
         self._metrics = metrics
         self._health = health
         self._stop = stop
@@ -163,7 +165,17 @@ class PollingLoop:
             return
         record = Record.of(message)
         ticket = self._tracker.open(record.topic, record.partition, record.offset)
-        self._inbox.put(Delivery(record, ticket))
+        self._inbox.put(Delivery(record, ticket, self._is_new(record)))
+
+    def _is_new(self, record: Record) -> bool:
+        """Whether it came after this worker had its partition. What was there before may be read
+        again, after whoever had read it died."""
+        place = record.topic, record.partition
+        end = self._ends.get(place)
+        if end is None:
+            _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+            end = self._ends[place] = max(high, record.offset + 1)
+        return record.offset >= end
 
     def _press_back(self) -> None:
         self._hold_back(self._breaker.open())
@@ -295,6 +307,8 @@ class PollingLoop:
         self._tracker.forget(partitions)
         self._breaker.forget(partitions)
         self._held_back -= set(partitions)
+        for partition in partitions:
+            self._ends.pop(partition, None)
 
     def _forget(self, partitions: list[Partition]) -> None:
         self._begin_anew(partitions)

@@ -64,10 +64,14 @@ class Record:
 
 @dataclass(slots=True)
 class Delivery:
-    """A record in hand: its ticket holds the offset back until the work on it is done."""
+    """A record in hand: its ticket holds the offset back until the work on it is done.
+
+    `is_new`: no other process can have read it before, so that it took none down.
+    """
 
     record: Record
     ticket: Ticket
+    is_new: bool = False
     attempts: int = field(default=0)
 
 

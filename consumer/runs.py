@@ -1,4 +1,8 @@
-"""Runs of the engine, a few at a time: the claims of one table one after the other."""
+"""Runs of the engine, a few at a time: the claims of one table one after the other.
+
+A run may begin ahead of its claim, by what the claim will most likely say: then whichever ends
+last, the run or the claim, sees whether it counts.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,9 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from consumer.claims import Claim
-from consumer.jobs import Table
+from consumer.jobs import Job, Table
 from consumer.metrics import Metrics
+from consumer.work import Work
 from quality.budgets import Budget
 from quality.checks import CheckOutcome, completed, failed_outcome
 from quality.errors import StringXError
@@ -68,6 +73,18 @@ class _Part:
     first: CheckOutcome | None = None
 
 
+@dataclass(slots=True, eq=False)
+class Ahead:
+    """A run that may begin before its claim is answered, which `Runs.settle` tells it."""
+
+    job: Job
+    work: Work
+    outcome: CheckOutcome | None = None
+    is_over: bool = False
+    claim: Claim | None = None
+    is_settled: bool = False
+
+
 class Runs:
     """Threads that run claims; what they found is fetched by `done`. They end with the process."""
 
@@ -93,7 +110,7 @@ class Runs:
         self._aborted = aborted
         self._on_done = on_done
         self._on_free = on_free
-        self._queue: queue.SimpleQueue[list[_Part]] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[list[_Part] | Ahead] = queue.SimpleQueue()
         self._done: list[Done] = []
         self._waiting = 0
         self._running = 0
@@ -111,11 +128,32 @@ class Runs:
         """
         shared: dict[bytes, list[Claim]] = {}
         for claim in claims:
-            shared.setdefault(claim.run_key, []).append(claim)
+            shared.setdefault(claim.work.key, []).append(claim)
         with self._lock:
             self._waiting += len(claims)
-            self._queued += len(claims)
-        self._queue.put([_Part(held) for held in shared.values()])
+        self._put([_Part(held) for held in shared.values()])
+
+    def begin(self, job: Job, work: Work) -> Ahead | None:
+        """Run this while the claim of the job is asked for; None where no thread is free now.
+
+        The table is at work until the run is over and `settle` was called.
+        """
+        with self._lock:
+            if self._free <= self._queue.qsize():
+                return None
+            self._waiting += 1
+        ahead = Ahead(job, work)
+        self._queue.put(ahead)
+        return ahead
+
+    def settle(self, ahead: Ahead, claim: Claim | None) -> None:
+        """What the claim was answered with: the run counts if the claim asks for the same, another
+        one is made if it asks for something else, and there is nothing to do without it."""
+        with self._lock:
+            ahead.claim, ahead.is_settled = claim, True
+            if not ahead.is_over:
+                return
+        self._conclude(ahead)
 
     def done(self) -> list[Done]:
         """What was run since the last call, in the order in which it ended."""
@@ -142,33 +180,84 @@ class Runs:
         with self._lock:
             return self._running
 
+    def _put(self, parts: list[_Part]) -> None:
+        with self._lock:
+            self._queued += sum(len(part.claims) for part in parts)
+        self._queue.put(parts)
+
     def _work(self) -> None:
         while True:
-            parts = self._queue.get()
+            given = self._queue.get()
             with self._lock:
                 self._free -= 1
-                self._queued -= sum(len(part.claims) for part in parts)
-            table = parts[0].claims[0].job.table
-            while parts:
-                rest = self._run(parts.pop(0))
-                if rest is not None:
-                    parts.append(rest)
-                if not parts:
-                    with self._lock:
-                        self._free += 1
-                    self._on_free(table)
-                self._on_done()
+            if isinstance(given, Ahead):
+                self._run_ahead(given)
+            else:
+                self._run_all(given)
+
+    def _run_all(self, parts: list[_Part]) -> None:
+        with self._lock:
+            self._queued -= sum(len(part.claims) for part in parts)
+        table = parts[0].claims[0].job.table
+        while parts:
+            rest = self._run(parts.pop(0))
+            if rest is not None:
+                parts.append(rest)
+            if not parts:
+                with self._lock:
+                    self._free += 1
+                self._on_free(table)
+            self._on_done()
 
     def _run(self, part: _Part) -> _Part | None:
         """Run a part; what its deadline left to be run, if there is any."""
-        with self._lock:
-            self._waiting -= len(part.claims)
-            if self._stopping():
-                return None
-            self._running += 1
+        if not self._may_begin(len(part.claims)):
+            return None
         lost = [claim for claim in part.claims if claim.is_lost]
         held = [claim for claim in part.claims if claim not in lost]
-        outcome = self._outcome(held[0], part.first) if held else None
+        outcome = self._outcome(held[0].work, held[0].job, part.first) if held else None
+        return self._ended(held, outcome, lost)
+
+    def _run_ahead(self, ahead: Ahead) -> None:
+        if self._may_begin(1):
+            ahead.outcome = self._outcome(ahead.work, ahead.job)
+        with self._lock:
+            self._free += 1
+            ahead.is_over = True
+            if not ahead.is_settled:
+                return
+        self._conclude(ahead)
+
+    def _conclude(self, ahead: Ahead) -> None:
+        """Of a run that is over and a claim that is answered: called by whoever comes last."""
+        claim, outcome, rest = ahead.claim, ahead.outcome, None
+        is_used = claim is not None and claim.work.key == ahead.work.key
+        if claim is not None and not is_used:
+            with self._lock:
+                self._waiting += 1
+            rest = _Part([claim])
+        if outcome is not None:
+            rest = self._ended([claim] if claim is not None and is_used else [], outcome) or rest
+            self._metrics.runs_ahead.labels("used" if is_used else "dropped").inc()
+        if rest is not None:
+            self._put([rest])
+        else:
+            self._on_free(ahead.job.table)
+        self._on_done()
+
+    def _may_begin(self, claims: int) -> bool:
+        """Whether to run what waited, which then counts as running until `_ended`."""
+        with self._lock:
+            self._waiting -= claims
+            if self._stopping():
+                return False
+            self._running += 1
+            return True
+
+    def _ended(
+        self, held: list[Claim], outcome: CheckOutcome | None, lost: Sequence[Claim] = ()
+    ) -> _Part | None:
+        """Have `done` say what became of claims; what a deadline left of them to be run."""
         is_partial = outcome is not None and bool(outcome.late)
         now = time.monotonic()
         with self._lock:
@@ -177,29 +266,29 @@ class Runs:
                 return None
             self._done += [Done(claim, outcome, now, is_partial) for claim in held]
             self._done += [Done(claim, None, now) for claim in lost]
-            if not is_partial:
+            if not held or not is_partial:
                 return None
             self._waiting += len(held)
         return _Part(held, outcome)
 
-    def _outcome(self, claim: Claim, first: CheckOutcome | None) -> CheckOutcome:
+    def _outcome(self, work: Work, job: Job, first: CheckOutcome | None = None) -> CheckOutcome:
         started_at, started = datetime.now(UTC), time.monotonic()
         try:
-            if claim.rule_set is not None:
-                rules, scope, budget = claim.rule_set, claim.scope, claim.budget
+            if work.rule_set is not None:
+                rules, scope, budget = work.rule_set, work.scope, work.budget
                 if first is not None:
                     return self._engine.complete(rules, scope, first, budget=budget)
-                limit_s = claim.time_limit_s
+                limit_s = work.time_limit_s
                 return self._engine.run(rules, scope, deadline_s=limit_s, budget=budget)
             code, message = "rule_set_invalid", "the worker does not understand the rule set"
         except StringXError as error:
-            log.error("engine_failed", correlation_id=claim.job.id, error=str(error))
+            log.error("engine_failed", correlation_id=job.id, error=str(error))
             code, message = error.code, str(error)
         except Exception:
-            log.exception("engine_failed", correlation_id=claim.job.id)
+            log.exception("engine_failed", correlation_id=job.id)
             code, message = "engine", "the engine failed; the worker's log says how"
         finally:
             self._metrics.engine_seconds.observe(time.monotonic() - started)
         now = datetime.now(UTC)
-        failed = failed_outcome(claim.rule_set_hash, code, message, started_at, now)
+        failed = failed_outcome(work.rule_set_hash, code, message, started_at, now)
         return failed if first is None else completed(first, failed)

@@ -22,6 +22,7 @@ from consumer.health import Health
 from consumer.inbox import Inbox
 from consumer.kafka import Cluster, MakeConsumer, MakeProducer, producer_config
 from consumer.lanes import Lanes
+from consumer.memory import Memory
 from consumer.metrics import Metrics
 from consumer.offsets import OffsetTracker
 from consumer.patience import PatientApi
@@ -92,9 +93,8 @@ class Service:
             health=self.health,
         )
         worker = f"{socket.gethostname()}-{os.getpid()}"
-        self.desk = ClaimDesk(
-            api, worker, make_api=make_api, rule_sets_kept=settings.rule_sets_kept
-        )
+        memory = Memory(settings.rule_sets_kept)
+        self.desk = ClaimDesk(api, worker, make_api=make_api, memory=memory)
         writer = DeadLetterWriter(
             self.producer,
             kafka.dead_letter_topic,
@@ -103,6 +103,7 @@ class Service:
         )
         self.batches = BatchWorker(
             desk=self.desk,
+            memory=memory,
             reader=Reader(lambda: self.cluster.id, kafka.max_message_bytes),
             runs=Runs(
                 engine,
@@ -122,6 +123,7 @@ class Service:
             aborted=self.abort.is_set,
             write_letters=lambda letters: writer.write(letters, self.stop),
             batch_size=settings.batch_size,
+            run_ahead_ms=settings.run_ahead_ms,
             retry_max_s=settings.retry_max_s,
         )
         self.portal = Portal(

@@ -226,6 +226,11 @@ class ConsumerSettings(ProcessSettings):
     consumer_checks: Annotated[int, Field(ge=1, le=64)] = Field(
         default=4, description="checks at a time, each of another table"
     )
+    run_ahead_ms: Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False)] = Field(
+        default=50.0,
+        description="a check whose last run took no longer begins while its claim is asked for; "
+        "0: none does",
+    )
     buffer_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024
     poll_s: Seconds = 0.2
     commit_interval_s: Seconds = 1.0

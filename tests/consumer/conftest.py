@@ -19,6 +19,7 @@ from consumer.dead_letters import Reason
 from consumer.health import Health
 from consumer.inbox import Inbox
 from consumer.lanes import Lanes
+from consumer.memory import Memory
 from consumer.metrics import Metrics
 from consumer.offsets import OffsetTracker
 from consumer.patience import PatientApi
@@ -187,10 +188,10 @@ def bench(contract_api: ContractApi) -> Bench:
             letters.extend((record, reason) for record, reason, _ in given)
         return [fault for _ in given]
 
+    memory = Memory(KEPT_RULE_SETS)
     worker = BatchWorker(
-        desk=ClaimDesk(
-            api, "test-1", make_api=lambda: ApiClient(settings), rule_sets_kept=KEPT_RULE_SETS
-        ),
+        desk=ClaimDesk(api, "test-1", make_api=lambda: ApiClient(settings), memory=memory),
+        memory=memory,
         reader=Reader(lambda: "cluster-1", 256 * 1024),
         runs=Runs(
             engine,
@@ -210,6 +211,7 @@ def bench(contract_api: ContractApi) -> Bench:
         aborted=abort.is_set,
         write_letters=write_letters,
         batch_size=500,
+        run_ahead_ms=50.0,
         retry_max_s=0.01,
     )
     bench = Bench(
