@@ -23,6 +23,8 @@ class Budget(BaseModel):
 
     def within(self, limit: Budget) -> Budget:
         """This budget, but nowhere more than `limit` allows."""
+        if limit is UNLIMITED:
+            return self
         return Budget(
             rows=_least(self.rows, limit.rows),
             seconds=_least(self.seconds, limit.seconds),

@@ -50,7 +50,9 @@ class Judging:
         self._entry = entry
         self._planner = planner
         self._pool = pool
-        self._settings = settings.model_copy(update={"queries_per_check": queries})
+        if queries != settings.queries_per_check:
+            settings = settings.model_copy(update={"queries_per_check": queries})
+        self._settings = settings
         self._conditions = scope_conditions(asked.scope)
         self.tests = entry.plan.narrowed(self._conditions)
 
@@ -69,6 +71,7 @@ class Judging:
                 asked.cancellation,
                 [*prepared.locks, *entry.questions],
                 at_once,
+                repeated=execution.repeated,
                 ends_softly=asked.end.is_soft,
             )
             try:

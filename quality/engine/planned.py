@@ -24,7 +24,7 @@ from quality.engine.plan.groups import members_of
 from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.preparing import Entry, Planner, Prepared, scope_conditions
 from quality.engine.plan.urgency import LATE, NOT_IN_TIME, End, first_end
-from quality.engine.results import result_of
+from quality.engine.results import blank_of, result_of
 from quality.engine.settings import EngineSettings
 from quality.engine.target.connecting import Targets
 from quality.engine.target.pool import Pool
@@ -52,6 +52,7 @@ class PlannedEngine:
         self._dbt = Dbt(settings, environment)
         self._targets = Targets(self._dbt.credentials, settings)
         self._planner = Planner(self._dbt, settings)
+        self._budgets: dict[str, Budget] = {}
         self._running: set[Cancellation] = set()
         self._closed = False
 
@@ -138,7 +139,7 @@ class PlannedEngine:
         """The outcome of the rules at these places, or of all; `spent_s` of a budget is gone."""
         started_at, started = datetime.now(UTC), time.monotonic()
         limit = self._settings.check_time_limit_s if time_limit_s is None else time_limit_s
-        budget = self._settings.budget(rule_set.connection).within(limits)
+        budget = self._budget(rule_set.connection).within(limits)
         budget_s = None if budget.seconds is None else max(0.0, budget.seconds - spent_s)
         end = first_end(started, limit, deadline_s, budget_s)
         wanted = range(len(rule_set.rules)) if places is None else places
@@ -154,7 +155,10 @@ class PlannedEngine:
             except StringXError as error:
                 if _is_late(error, end):
                     late = [rule_set.rules[place] for place in wanted]
-                    results = [result_of(rule, NOT_IN_TIME, "", self._dbt.redact) for rule in late]
+                    redact = self._dbt.redact
+                    results = [
+                        result_of(blank_of(rule), rule, NOT_IN_TIME, "", redact) for rule in late
+                    ]
                 else:
                     words = self._dbt.redact(plain_message(str(error)))
                     now = datetime.now(UTC)
@@ -227,8 +231,17 @@ class PlannedEngine:
         self._targets.close()
         self._dbt.close()
 
+    def _budget(self, connection: str) -> Budget:
+        """That of the settings, made once for each connection."""
+        found = self._budgets.get(connection)
+        if found is None:
+            found = self._budgets[connection] = self._settings.budget(connection)
+        return found
+
     def _refuse_custom_sql(self, rule_set: RuleSet) -> None:
-        """Also of rules that were stored when it was allowed."""
+        """Also of rules that were stored when it was allowed; what has a plan was looked at."""
+        if self._planner.known(rule_set):
+            return
         faults = faults_of_custom_sql(
             rule_set.table,
             rule_set.rules,
@@ -271,8 +284,9 @@ class PlannedEngine:
                 place: late if finding.cause == LATE else finding
                 for place, finding in findings.items()
             }
+        blanks, redact = entry.blanks, self._dbt.redact
         return [
-            result_of(rules[place], findings[place], tests[place].test.sql, self._dbt.redact)
+            result_of(blanks[place], rules[place], findings[place], tests[place].test.sql, redact)
             for place in places
         ]
 

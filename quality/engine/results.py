@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 
 from quality.catalogue.history import JUDGED_WHEN_STORED
 from quality.checks import OUT_OF_TIME, OVER_BUDGET, RuleResult, RuleStatus
@@ -12,10 +14,28 @@ from quality.engine.plan.finding import Finding
 from quality.engine.plan.urgency import LATE
 from quality.rules import Rule
 
+_COUNTED = ("scan", "second_scan", "grouped")
 _LATE_WORDS = "the time of the check was over before this rule was judged"
 
 
-def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], str]) -> RuleResult:
+def blank_of(rule: Rule) -> RuleResult:
+    """What a result says of its rule, to be kept with the plan: `result_of` fills in the rest."""
+    return RuleResult(
+        rule=rule.name,
+        type=rule.type,
+        column=rule.column,
+        dimension=rule.dimension or rule.rule_type.dimension,
+        kind=rule.kind,
+        severity=rule.severity,
+        status="skipped",
+        is_shadow=rule.is_shadow,
+        weight=rule.weight,
+    )
+
+
+def result_of(
+    blank: RuleResult, rule: Rule, finding: Finding, sql: str, redact: Callable[[str], str]
+) -> RuleResult:
     """The rule's result; `sql` is dbt's query of its failing rows.
 
     What needs history is only measured here.
@@ -35,27 +55,36 @@ def result_of(rule: Rule, finding: Finding, sql: str, redact: Callable[[str], st
     elif rule.rule_type.category == "H":
         status, failures, message = "skipped", None, JUDGED_WHEN_STORED
     counts_nothing = status == "error" or is_left_out or rule.rule_type.tested == "none"
-    return RuleResult(
-        rule=rule.name,
-        type=rule.type,
-        column=rule.column,
-        dimension=rule.dimension or rule.rule_type.dimension,
-        kind=rule.kind,
-        severity=rule.severity,
-        status=status,
-        failures=failures,
-        failing_rows=finding.failing_rows if status not in ("error", "skipped") else None,
-        rows_tested=None if counts_nothing else finding.rows_tested,
-        rows_estimated=finding.rows_estimated and not counts_nothing,
-        measured=finding.measured if status != "error" and not is_left_out else {},
-        path=finding.path,
-        proof=finding.proof,
-        duration_ms=max(0.0, finding.seconds * 1000),
-        message=redact(stored(message, 4096)) if message else None,
-        sql=stored(sql.strip(), 1_000_000) or None,
-        sample=finding.sample,
-        groups=finding.groups if status != "error" else (),
-        groups_left_out=finding.groups_left_out if status != "error" else 0,
-        is_shadow=rule.is_shadow,
-        weight=rule.weight,
-    )
+    found: dict[str, Any] = {
+        "status": status,
+        "failures": failures,
+        "failing_rows": finding.failing_rows if status not in ("error", "skipped") else None,
+        "rows_tested": None if counts_nothing else finding.rows_tested,
+        "rows_estimated": finding.rows_estimated and not counts_nothing,
+        "measured": finding.measured if status != "error" and not is_left_out else {},
+        "path": finding.path,
+        "duration_ms": max(0.0, finding.seconds * 1000),
+        "message": message,
+        "sql": _storable(sql),
+    }
+    if (
+        finding.path in _COUNTED
+        and status in ("pass", "warn", "fail")
+        and finding.measured == {"failures": failures}
+        and not (finding.proof or finding.sample or finding.groups)
+    ):  # counts, and our own words about them: there is nothing to be validated
+        return blank.model_copy(update=found)
+    found |= {
+        "message": redact(stored(message, 4096)) if message else None,
+        "proof": finding.proof,
+        "sample": finding.sample,
+        "groups": finding.groups if status != "error" else (),
+        "groups_left_out": finding.groups_left_out if status != "error" else 0,
+    }
+    return RuleResult(**{**dict(blank), **found})
+
+
+@lru_cache(maxsize=4096)
+def _storable(sql: str) -> str | None:
+    """Of a plan's tests, which are the same each time."""
+    return stored(sql.strip(), 1_000_000) or None

@@ -80,6 +80,11 @@ class EngineSettings(_Settings):
         '"queries": 2}}',
     )
     target_idle_s: Seconds = Field(default=300.0, validation_alias="STRINGX_TARGET_IDLE_S")
+    prepared_statements: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=50,
+        validation_alias="STRINGX_TARGET_PREPARED",
+        description="scans of small tables that each connection to a target keeps planned",
+    )
     work_mem_mb: Annotated[int, Field(ge=0, le=4096)] = Field(
         default=64,
         validation_alias="STRINGX_TARGET_WORK_MEM_MB",

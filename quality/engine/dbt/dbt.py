@@ -48,6 +48,7 @@ class Dbt:
         self._settings = settings
         self.projects = ProjectFolder(settings)
         self._process = DbtProcess(settings, environment)
+        self._profile = settings.profiles / "profiles.yml"
         self._credentials: dict[tuple[str, int], dict[str, Any]] = {}
         self._credentials_lock = threading.Lock()
         self._compiled = CompiledRules(settings.compiled_rules)
@@ -229,11 +230,10 @@ class Dbt:
             self.warm()
 
     def _profile_changed(self) -> int:
-        profile = self._settings.profiles / "profiles.yml"
         try:
-            return profile.stat().st_mtime_ns
+            return self._profile.stat().st_mtime_ns
         except OSError as error:
-            raise EngineError(f"cannot read {profile.name}: {error.strerror}") from None
+            raise EngineError(f"cannot read profiles.yml: {error.strerror}") from None
 
     def _answer(
         self, job: dict[str, Any], deadline: float, *, patient: bool = False

@@ -57,6 +57,8 @@ class Execution:
         ]
         self._by_place = {progress.place: progress for progress in self._progress}
         self._asked: list[tuple[str, Handler]] = []
+        self.repeated: set[str] = set()
+        """Statements of ours that the next run will most likely ask again, word for word."""
         self._ask_first()
 
     def first(self) -> list[str]:
@@ -132,7 +134,9 @@ class Execution:
         if isinstance(shape, Duplicates):
             handler = partial(self._take_duplicates, progress)
             by_sorting = progress.place in self._experience.mostly_unique
-            self._ask(exact_duplicates(shape, mostly_unique=by_sorting), handler)
+            statement = exact_duplicates(shape, mostly_unique=by_sorting)
+            self.repeated.add(statement)
+            self._ask(statement, handler)
 
     def _ask_scans(self, shared: list[Progress], counted: list[Progress], others: int = 0) -> None:
         """Scans; of the counted tests only the rows that they are about.
@@ -161,6 +165,7 @@ class Execution:
             [(test.place, test.planned) for test in asked],
             others,
         ):
+            self.repeated.add(scan.statement)
             self._ask(scan.statement, partial(self._take_scan, scan))
 
     def _estimate(self, progress: Progress) -> int | None:

@@ -8,9 +8,11 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from psycopg import sql
 
+from quality.checks import RuleResult
 from quality.engine.cancellation import Cancellation
 from quality.engine.dbt.dbt import Dbt
 from quality.engine.engine import EngineBusy
@@ -19,6 +21,7 @@ from quality.engine.plan.experience import Experience
 from quality.engine.plan.planning import Plan, PlannedTest, plan_test
 from quality.engine.plan.shapes import Orphans, RelationName, Subject
 from quality.engine.plan.store import CompiledStore, Recent
+from quality.engine.results import blank_of
 from quality.engine.settings import EngineSettings
 from quality.engine.target.catalogue import (
     Facts,
@@ -66,11 +69,15 @@ class Prepared:
 
 @dataclass(slots=True)
 class Entry:
-    """A plan, the relations that it reads and how to ask for them, and its newest preparation."""
+    """A plan, the relations that it reads and how to ask for them, and its newest preparation.
+
+    `blanks` are the results of its rules, as far as they are always the same.
+    """
 
     plan: Plan
     relations: tuple[RelationName, ...]
     questions: tuple[str, ...]
+    blanks: tuple[RuleResult, ...] = ()
     prepared: Prepared | None = None
 
 
@@ -83,6 +90,10 @@ class Planner:
         self._entries: Recent[Entry] = Recent(settings.plans)
         self._store = CompiledStore(settings.data_dir.absolute() / "plans", settings.projects)
         self._compiling = threading.Lock()
+
+    def known(self, rule_set: RuleSet) -> bool:
+        """Whether somebody has the plan of this rule set already."""
+        return self._entries.get(self._key(rule_set)) is not None
 
     def entry(self, rule_set: RuleSet, deadline: float) -> Entry:
         """The plan of a rule set, compiled by dbt where nobody has it yet.
@@ -152,13 +163,18 @@ class Planner:
             self._store.save(key, *saved)
         marker, tests = saved
         planned = tuple(_planned(rule_set, place, test, marker) for place, test in enumerate(tests))
-        return entry_of(Plan(planned, marker))
+        return entry_of(Plan(planned, marker), [blank_of(rule) for rule in rule_set.rules])
 
     def _key(self, rule_set: RuleSet) -> str:
-        return hashlib.sha256(f"{self._dbt.version}{rule_set.hash}".encode()).hexdigest()
+        return _hashed(self._dbt.version, rule_set.hash)
 
 
-def entry_of(plan: Plan) -> Entry:
+@lru_cache(maxsize=10_000)
+def _hashed(version: str, rule_set: str) -> str:
+    return hashlib.sha256(f"{version}{rule_set}".encode()).hexdigest()
+
+
+def entry_of(plan: Plan, blanks: Sequence[RuleResult] = ()) -> Entry:
     """A plan with the relations whose catalogue decides how it runs."""
     relations: dict[RelationName, None] = {}
     for planned in plan.tests:
@@ -166,7 +182,8 @@ def entry_of(plan: Plan) -> Entry:
             relations[planned.subject.relation] = None
         if isinstance(planned.shape, Orphans):
             relations[planned.shape.parent] = None
-    return Entry(plan, tuple(relations), tuple(signature_query(name) for name in relations))
+    questions = tuple(signature_query(name) for name in relations)
+    return Entry(plan, tuple(relations), questions, tuple(blanks))
 
 
 def scope_conditions(scope: Sequence[Predicate]) -> list[str]:

@@ -58,19 +58,20 @@ class Progress:
         """The end of it."""
         if self._finding is None:
             return Finding("error", cause="engine", message="the engine came to no result")
-        judged_it = self._finding.status != "error"
-        tested = self.tested if judged_it else None
+        found = self._finding
+        tested = self.tested if found.status != "error" else None
         return Finding(
-            **{
-                name: getattr(self._finding, name)
-                for name in ("status", "failures", "failing_rows", "measured", "path")
-            },
-            proof=self._finding.proof,
-            cause=self._finding.cause,
-            message=self._finding.message,
-            rows_tested=tested,
-            rows_estimated=self.estimated and tested is not None,
-            seconds=self._seconds,
+            found.status,
+            found.failures,
+            found.failing_rows,
+            tested,
+            self.estimated and tested is not None,
+            found.measured,
+            found.path,
+            found.proof,
+            found.cause,
+            found.message,
+            self._seconds,
         )
 
     def count(self, found: int, rows: int | None, path: RulePath, seconds: float) -> None:

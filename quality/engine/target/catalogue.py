@@ -27,10 +27,12 @@ select c.oid, c.relkind, pg_catalog.pg_relation_size(c.oid), c.reltuples,
          from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0),
         (select sum(hashint8extended(k.xmin::text::int8, k.oid::int8))
          from pg_catalog.pg_constraint k where k.conrelid = c.oid),
-        (select sum(hashint8extended(i.xmin::text::int8, i.indexrelid::int8))
-         from pg_catalog.pg_index i where i.indrelid = c.oid),
-        (select sum(hashint8extended(t.xmin::text::int8, t.oid::int8))
-         from pg_catalog.pg_trigger t where t.tgrelid = c.oid))
+        case when c.relhasindex then
+            (select sum(hashint8extended(i.xmin::text::int8, i.indexrelid::int8))
+             from pg_catalog.pg_index i where i.indrelid = c.oid) end,
+        case when c.relhastriggers then
+            (select sum(hashint8extended(t.xmin::text::int8, t.oid::int8))
+             from pg_catalog.pg_trigger t where t.tgrelid = c.oid) end)
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.relname = $2 and c.relkind in ('r', 'p', 'v', 'm', 'f')

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -39,7 +38,7 @@ class Targets:
         """`credentials(target, deadline)` are those of dbt's profile as it is now."""
         self._credentials = credentials
         self._settings = settings
-        self._pools: dict[str, tuple[str, Pool]] = {}
+        self._pools: dict[str, tuple[Credentials, Pool]] = {}
         self._lock = threading.Lock()
         self._closed = False
 
@@ -48,17 +47,16 @@ class Targets:
         if self._closed:
             raise EngineError("the engine is closed")
         credentials = self._credentials(target, deadline)
-        key = json.dumps(credentials, sort_keys=True, default=str)
         with self._lock:
             known = self._pools.get(target)
-            if known is not None and known[0] == key:
+            if known is not None and known[0] == credentials:
                 return known[1]
             pool = Pool(
                 lambda deadline: _wire(credentials, self._settings, deadline),
                 self._settings.target_connections,
                 self._settings.target_idle_s,
             )
-            self._pools[target] = (key, pool)
+            self._pools[target] = (credentials, pool)
         if known is not None:
             known[1].retire()
         return pool
@@ -82,7 +80,7 @@ class Targets:
 
 
 def _wire(credentials: Credentials, settings: EngineSettings, deadline: float) -> Wire:
-    wire = Wire(connect(credentials, settings, deadline))
+    wire = Wire(connect(credentials, settings, deadline), settings.prepared_statements)
     statements = [f"set work_mem = '{settings.work_mem_mb}MB'"] if settings.work_mem_mb else []
     # Only what we prepare ourselves is concerned: its plan never depends on its arguments.
     statements += ["set plan_cache_mode = force_generic_plan", PREPARE, _NO_PRESORTING]

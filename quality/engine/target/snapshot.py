@@ -7,7 +7,7 @@ What takes long runs on several connections at once, which share the snapshot
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -142,15 +142,17 @@ class Snapshot:
         return time.monotonic() + min(limit, max(0.0, self.time_left_s)) + GRACE_S
 
     def _begin(
-        self, wire: Wire, begin: Sequence[str], then: Sequence[str]
+        self, wire: Wire, begin: Sequence[str], then: Sequence[str], repeated: Collection[str]
     ) -> tuple[list[Answer], list[Answer]] | None:
         """The answers to the first message; None where the connection was gone."""
         self._wires = [wire]
         then = list(takewhile(is_one_statement, then))
         head = [_MARK, *self._head(wire)] if then else []
+        repeats = wire.repeats
+        spelled = [repeats.spelled(one) if one in repeated else one for one in then]
         try:
             give_up_at = self._give_up_at(len(begin) + len(then))
-            answers = wire.send("; ".join([*begin, *head, *then]), give_up_at)
+            answers = wire.send("; ".join([*begin, *head, *spelled]), give_up_at)
             if then and answers[0].sqlstate in _UNREADABLE:  # nothing of it was done
                 then, head = [], []
                 answers = wire.send("; ".join(begin), give_up_at)
@@ -162,7 +164,11 @@ class Snapshot:
         if not then or first[-1].failed:
             return first, []
         self._marked.add(wire)
-        return first, self._taken(wire, rest, len(head))
+        taken = self._taken(wire, rest, len(head))
+        for statement, answer in zip(then, taken, strict=False):
+            if statement in repeated:
+                repeats.answered(statement, failed=answer.failed)
+        return first, taken
 
     def _head(self, wire: Wire) -> list[str]:
         """What goes before a statement: the way back from an error, and how long it may take."""
@@ -256,25 +262,26 @@ def open_snapshot(
     first: Sequence[str],
     then: Sequence[str] = (),
     *,
+    repeated: Collection[str] = (),
     ends_softly: bool = False,
 ) -> Iterator[Opened]:
     """A snapshot that begins with the statements of `first`, which do not fail one by one.
 
-    Those of `then` do, as in `Snapshot.ask`, and cost no message of their own. Raises EngineBusy,
-    Unavailable (`target_unreachable`), CheckTimeout, NotLocked, and EngineError when one of `first`
-    fails.
+    Those of `then` do, as in `Snapshot.ask`, and cost no message of their own; what later snapshots
+    ask as well is `repeated`, and prepared in between. Raises EngineBusy, Unavailable
+    (`target_unreachable`), CheckTimeout, NotLocked, and EngineError when one of `first` fails.
     """
     snapshot = Snapshot(settings, pool, deadline, cancellation, ends_softly)
     begin = [_BEGIN, *first]
     with snapshot._leases as leases:
         wire, was_used = leases.enter_context(pool.lease(deadline))
         leases.enter_context(cancellation.during(wire.cancel))
-        answers = snapshot._begin(wire, begin, then)
+        answers = snapshot._begin(wire, begin, then, repeated)
         if answers is None and was_used:
             # The server has closed it meanwhile. Nothing was read yet: once more on a new one.
             wire, _ = leases.enter_context(pool.lease(deadline, fresh=True))
             leases.enter_context(cancellation.during(wire.cancel))
-            answers = snapshot._begin(wire, begin, then)
+            answers = snapshot._begin(wire, begin, then, repeated)
         cancellation.check()
         if answers is None:
             raise lost("the server closed the connection")
@@ -315,6 +322,6 @@ def lost(words: str) -> Unavailable:
 
 def _end(wire: Wire) -> None:
     try:
-        wire.post("rollback")
+        wire.post("; ".join(["rollback", *wire.repeats.changes()]))
     except (ConnectionLost, Overdue):
         wire.close()

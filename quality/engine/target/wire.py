@@ -16,6 +16,8 @@ from typing import Any
 import psycopg
 from psycopg import pq
 
+from quality.engine.target.repeats import Repeats
+
 GRACE_S = 2.0
 """How long a request to cancel may take, and how much later than its server a client gives up."""
 
@@ -89,7 +91,9 @@ class Wire:
     `send`, which does all of it.
     """
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], prepared: int = 0) -> None:
+        """`prepared`: so many statements may be, on this connection."""
+        self.repeats = Repeats(prepared)
         self._connection = connection
         self._pgconn = connection.pgconn
         self._pgconn.nonblocking = 1

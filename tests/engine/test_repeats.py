@@ -1,0 +1,214 @@
+"""Scans that are asked again and again are prepared, and never say anything else for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from quality.engine.planned import PlannedEngine
+from quality.engine.target.repeats import Repeats, is_steady
+from quality.engine.target.wire import Wire
+from tests.engine.conftest import Target, rule_set, said, where
+
+SCAN = "select count(*) from t"
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The messages that go to targets."""
+    messages: list[str] = []
+    start = Wire.start
+
+    def listening(wire: Wire, statements: str) -> None:
+        messages.append(statements)
+        start(wire, statements)
+
+    monkeypatch.setattr(Wire, "start", listening)
+    return messages
+
+
+@pytest.fixture
+def table(target: Target, request: pytest.FixtureRequest) -> str:
+    """Three rows, one of them with a NULL, one value twice."""
+    name = f"engine.repeated_{abs(hash(request.node.name)) % 10**9}"
+    target.execute(
+        f"drop table if exists {name} cascade",
+        f"create table {name} (id integer, state text, day date)",
+        f"insert into {name} values (1, 'new', current_date), (2, 'new', current_date), "
+        "(null, 'old', current_date)",
+    )
+    return name
+
+
+RULES: list[dict[str, Any]] = [
+    {"type": "not_null", "column": "id"},
+    {"type": "accepted_values", "column": "state", "arguments": {"values": ["new", "old"]}},
+    {"type": "unique", "column": "state"},
+]
+FIRST = [("fail", 1, 3), ("pass", 0, 3), ("fail", 1, 3)]
+
+
+def executed(messages: list[str]) -> int:
+    return sum(message.count("execute stringx_") for message in messages) - sum(
+        message.count("execute stringx_signature") for message in messages
+    )
+
+
+def prepared(messages: list[str]) -> int:
+    return sum(message.count("prepare stringx_") for message in messages) - sum(
+        message.count("prepare stringx_signature") for message in messages
+    )
+
+
+def test_what_was_asked_twice_is_prepared(
+    new_engine: Callable[..., PlannedEngine], table: str, sent: list[str]
+) -> None:
+    engine, rules = new_engine(), rule_set(table, *RULES)
+    # The first run teaches that there are duplicates, which are grouped at once from then on.
+    outcomes = [engine.run(rules) for _ in range(3)]
+    assert (prepared(sent), executed(sent)) == (2, 0)  # a scan, and a grouping
+    sent.clear()
+    outcomes += [engine.run(rules) for _ in range(3)]
+    assert (prepared(sent), executed(sent)) == (0, 6)
+    assert [said(outcome) for outcome in outcomes] == [FIRST] * 6
+
+
+def test_rows_that_change_are_seen(
+    new_engine: Callable[..., PlannedEngine], target: Target, table: str, sent: list[str]
+) -> None:
+    engine, rules = new_engine(), rule_set(table, *RULES)
+    for _ in range(4):
+        assert said(engine.run(rules)) == FIRST
+    target.execute(f"insert into {table} values (null, 'odd', null), (5, 'old', null)")
+    assert executed(sent) == 2
+    assert said(engine.run(rules)) == [("fail", 2, 5), ("fail", 1, 5), ("fail", 2, 5)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "alter table {0} alter column id type bigint",
+        "alter table {0} alter column id type text; alter table {0} alter state type varchar(9)",
+        "alter table {0} add more integer; alter table {0} drop day",
+        "create table {0}_new as table {0}; drop table {0}; alter table {0}_new rename to {1}",
+        "create index on {0} (id); analyze {0}",
+        "alter table {0} rename to {1}_rows; create view {0} as table {0}_rows",
+    ],
+)
+def test_tables_that_change_are_judged_as_they_are(
+    new_engine: Callable[..., PlannedEngine], target: Target, table: str, change: str
+) -> None:
+    engine, rules = new_engine(), rule_set(table, *RULES)
+    for _ in range(4):
+        assert said(engine.run(rules)) == FIRST
+    target.execute(change.format(table, table.removeprefix("engine.")))
+    for _ in range(4):
+        assert said(engine.run(rules)) == FIRST
+
+
+def test_a_column_that_goes_and_comes_back_is_an_error_in_between(
+    new_engine: Callable[..., PlannedEngine], target: Target, table: str
+) -> None:
+    engine, rules = new_engine(), rule_set(table, *RULES)
+    for _ in range(4):
+        engine.run(rules)
+    target.execute(f"alter table {table} rename column state to condition")
+    for _ in range(3):
+        found = engine.run(rules)
+        assert [one.status for one in found.results] == ["fail", "error", "error"]
+    target.execute(f"alter table {table} rename column condition to state")
+    for _ in range(3):
+        assert said(engine.run(rules)) == FIRST
+
+
+def test_moments_are_read_anew(
+    new_engine: Callable[..., PlannedEngine], table: str, sent: list[str]
+) -> None:
+    engine = new_engine()
+    literal = {"column": "day", "op": "<=", "value": {"literal": "today"}}
+    rules = rule_set(table, {"type": "not_null", "column": "id", "where": [literal]})
+    for _ in range(4):
+        assert said(engine.run(rules)) == [("fail", 1, 3)]
+    assert (prepared(sent), executed(sent)) == (0, 0)
+
+
+def test_a_scope_of_its_own_each_time_is_not_prepared(
+    new_engine: Callable[..., PlannedEngine], table: str, sent: list[str]
+) -> None:
+    engine, rules = new_engine(), rule_set(table, *RULES)
+    for number in range(4):
+        engine.run(rules, [where("id", ">=", -number)])
+    assert (prepared(sent), executed(sent)) == (0, 0)
+
+
+def test_none_are_kept_where_the_setting_says_so(
+    new_engine: Callable[..., PlannedEngine], table: str, sent: list[str]
+) -> None:
+    engine, rules = new_engine(prepared_statements=0), rule_set(table, *RULES)
+    for _ in range(4):
+        assert said(engine.run(rules)) == FIRST
+    assert (prepared(sent), executed(sent)) == (0, 0)
+
+
+def test_the_last_used_are_kept_up_to_a_number() -> None:
+    repeats = Repeats(2)
+    for name in ("a", "b", "c"):
+        for _ in range(2):
+            repeats.answered(f"{SCAN}_{name}", failed=False)
+        if name == "b":
+            assert repeats.spelled(f"{SCAN}_a") == "execute stringx_1"
+    assert repeats.changes() == [
+        f"prepare stringx_1 as {SCAN}_a",
+        f"prepare stringx_2 as {SCAN}_b",
+        f"prepare stringx_3 as {SCAN}_c",
+        "deallocate stringx_2",
+    ]
+    assert repeats.changes() == []
+    assert [repeats.spelled(f"{SCAN}_{name}") for name in "abc"] == [
+        "execute stringx_1",
+        f"{SCAN}_b",
+        "execute stringx_3",
+    ]
+
+
+def test_what_failed_is_forgotten() -> None:
+    repeats = Repeats(2)
+    for _ in range(2):
+        repeats.answered(SCAN, failed=False)
+    repeats.changes()
+    repeats.answered(SCAN, failed=True)
+    assert repeats.changes() == ["deallocate stringx_1"]
+    assert repeats.spelled(SCAN) == SCAN
+    repeats.answered(SCAN, failed=False)
+    assert repeats.changes() == []
+
+
+def test_what_came_once_is_forgotten_after_many_others() -> None:
+    repeats = Repeats(2)
+    for number in range(6):
+        repeats.answered(f"{SCAN}_{'x' * number}", failed=False)
+    repeats.answered(SCAN + "_", failed=False)
+    assert repeats.changes() == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "steady"),
+    [
+        ('select count(*) filter (where ("id" is null)) from "a"."b"', True),
+        ("""select count(*) from "it's" where state in ('paid', 'it''s', '')""", True),
+        ("select count(*) from t where state in ('paid', 'sent')", True),
+        ("select count(*) from t where day < 'today'", False),
+        ("select count(*) from t where day < ' ToMorrow '", False),
+        ("select count(*) from t where at < E'n\\157w'", False),
+        ("select count(*) from t where day < '2026-01-01'", False),
+        ("select count(*) from t where r = 'a.b'::regclass", False),
+        ('select count(*) from t where r = cast(x as "regproc")', False),
+        ("select count(*) from t where region is null", True),
+        ("select count(*) from t where x = $$today$$", False),
+        ("select count(*) from t where x > 10", True),
+    ],
+)
+def test_only_what_means_the_same_each_time_is_prepared(statement: str, steady: bool) -> None:
+    assert is_steady(statement) is steady
