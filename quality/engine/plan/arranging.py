@@ -24,8 +24,8 @@ FEWEST_LOOKED = 8
 SCANNED_PER_SORT = 10
 """Tests that one process of the database can count in about the time that a sort takes."""
 
-MOST_SCANS = 32
-"""Kept for each plan, one for each combination of what earlier runs taught."""
+MOST_KEPT = 32
+"""Scans and agendas for each plan, one for each combination of what earlier runs taught."""
 
 
 class Arrangement:
@@ -47,6 +47,13 @@ class Arrangement:
         self._kept = experience.scans if remembered else {}
         self.is_small = all(self._is_small(relation) for relation in signatures)
         self.is_tiny = all(known.bytes < TINY_BYTES for known in signatures.values())
+
+    @property
+    def circumstances(self) -> tuple[object, ...]:
+        """What decides, beside experience, how tests are counted."""
+        known = self._signatures.values()
+        sizes = [(one.kind, one.bytes < SMALL_BYTES, one.estimated_rows) for one in known]
+        return (self._queries, self.is_tiny, *sizes)
 
     def is_impure(self, place: int, planned: PlannedTest, kind: type[Values | Duplicates]) -> bool:
         """Whether it is of that kind and was not clean the last time."""
@@ -130,7 +137,7 @@ class Arrangement:
         key = (small, self.is_tiny, others, *what)
         found = self._kept.get(key)
         if found is None:
-            if len(self._kept) >= MOST_SCANS:
+            if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
             parts = [entries] if small else spread(entries, self._queries - others)
             found = self._kept[key] = [scan for part in parts for scan in scans(part)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from functools import partial
 
-from quality.engine.plan.arranging import SCANNED_PER_SORT, Arrangement
+from quality.engine.plan.arranging import MOST_KEPT, SCANNED_PER_SORT, Arrangement
 from quality.engine.plan.duplicates import exact_duplicates, settled
 from quality.engine.plan.experience import Experience
 from quality.engine.plan.finding import Finding
@@ -20,7 +20,21 @@ from quality.engine.target.proofs import Readiness, permission_query, wrapped
 from quality.engine.target.snapshot import Snapshot
 from quality.engine.target.wire import Answer
 
-Handler = Callable[[Answer], None]
+Handler = Callable[["Execution", Answer], None]
+"""Takes the answer to a statement; of no one run, so that it can be kept with the statement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Agenda:
+    """What a run asks first, and how many rows it takes tests to be about without asking.
+
+    It holds for one `version` of the experience. `repeated` are statements of ours.
+    """
+
+    version: int
+    asked: tuple[tuple[str, Handler], ...]
+    repeated: frozenset[str]
+    estimates: tuple[tuple[int, int | None], ...]
 
 
 class Execution:
@@ -56,10 +70,11 @@ class Execution:
             if planned.test.dbt_only is None and (only is None or place in only)
         ]
         self._by_place = {progress.place: progress for progress in self._progress}
+        self._scans: list[str] = []
         self._asked: list[tuple[str, Handler]] = []
-        self.repeated: set[str] = set()
+        self.repeated: Set[str] = frozenset()
         """Statements of ours that the next run will most likely ask again, word for word."""
-        self._ask_first()
+        self._begin(only)
 
     def first(self) -> list[str]:
         """Statements that may be asked together with the beginning of the snapshot.
@@ -79,9 +94,27 @@ class Execution:
             found = answers or run([statement for statement, _ in asked])
             answers = ()
             for (_, handle), answer in zip(asked, found, strict=True):
-                handle(answer)
+                handle(self, answer)
             self._ask_exact_values([p for p in self._progress if p.is_inexact])
         return {progress.place: progress.finding() for progress in self._progress}
+
+    def _begin(self, only: Collection[int] | None) -> None:
+        """Ask what was asked the last time, unless anything was learned since then."""
+        agendas, version = self._experience.agendas, self._experience.version
+        key = (only, *self._arrangement.circumstances) if self._remembered else None
+        agenda = agendas.get(key)
+        if agenda is None or agenda.version != version:
+            self._ask_first()
+            estimates = tuple((p.place, p.tested) for p in self._progress if p.estimated)
+            agenda = Agenda(version, tuple(self._asked), frozenset(self._scans), estimates)
+            if key is not None:
+                if len(agendas) >= MOST_KEPT:
+                    agendas.clear()
+                agendas[key] = agenda
+        self._asked = list(agenda.asked)
+        self.repeated = agenda.repeated
+        for place, rows in agenda.estimates:
+            self._by_place[place].tested, self._by_place[place].estimated = rows, True
 
     def _ask_first(self) -> None:
         shared: list[Progress] = []
@@ -89,10 +122,11 @@ class Execution:
         impure_values: list[Progress] = []
         for progress in self._progress:
             if progress.ready.proof is not None:
-                self._ask(permission_query(progress.planned), progress.prove)
+                handler = partial(Execution._prove, place=progress.place)
+                self._ask(permission_query(progress.planned), handler)
                 counted.append(progress)
             elif self._runs_alone(progress):
-                self._ask(wrapped(progress.planned), progress.take_own)
+                self._ask_own(progress)
                 counted.append(progress)
             elif self._arrangement.is_grouped(progress.place, progress.planned):
                 self._ask_exact_duplicates(progress)
@@ -132,10 +166,10 @@ class Execution:
     def _ask_exact_duplicates(self, progress: Progress) -> None:
         shape = progress.planned.shape
         if isinstance(shape, Duplicates):
-            handler = partial(self._take_duplicates, progress)
+            handler = partial(Execution._take_duplicates, place=progress.place)
             by_sorting = progress.place in self._experience.mostly_unique
             statement = exact_duplicates(shape, mostly_unique=by_sorting)
-            self.repeated.add(statement)
+            self._scans.append(statement)
             self._ask(statement, handler)
 
     def _ask_scans(self, shared: list[Progress], counted: list[Progress], others: int = 0) -> None:
@@ -165,8 +199,8 @@ class Execution:
             [(test.place, test.planned) for test in asked],
             others,
         ):
-            self.repeated.add(scan.statement)
-            self._ask(scan.statement, partial(self._take_scan, scan))
+            self._scans.append(scan.statement)
+            self._ask(scan.statement, partial(Execution._take_scan, scan=scan))
 
     def _estimate(self, progress: Progress) -> int | None:
         proved = progress.ready.proof is not None
@@ -181,9 +215,20 @@ class Execution:
                 by_relation[shape.subject.relation].append(progress)
         for group in by_relation.values():
             statement = exact_values([progress.planned for progress in group])
-            self._ask(statement, partial(self._take_values, group))
+            places = tuple(progress.place for progress in group)
+            self._ask(statement, partial(Execution._take_values, places=places))
 
-    def _take_scan(self, scan: Scan, answer: Answer) -> None:
+    def _ask_own(self, progress: Progress) -> None:
+        handler = partial(Execution._take_own, place=progress.place)
+        self._ask(wrapped(progress.planned), handler)
+
+    def _prove(self, answer: Answer, place: int) -> None:
+        self._by_place[place].prove(answer)
+
+    def _take_own(self, answer: Answer, place: int) -> None:
+        self._by_place[place].take_own(answer)
+
+    def _take_scan(self, answer: Answer, scan: Scan) -> None:
         if answer.failed:
             self._scan_failed(scan, answer)
             return
@@ -218,7 +263,7 @@ class Execution:
         rows, keys = (int(row[place] or 0) for place in known[:2])
         found = settled(progress.rows or 0, rows, keys, row[known[2]])
         if found is None:
-            self._experience.known.pop(progress.place, None)
+            self._experience.unsettled(progress.place)
             self._look_closer(progress)
             return
         self._experience.exact(progress.place, found[0])
@@ -242,20 +287,23 @@ class Execution:
         fragile = [test for test in judging if not test.is_safe] or judging
         for test in fragile:
             (own,) = scans([Entry(test.place, test.planned, exactly=True)])
-            self._ask(own.statement, partial(self._take_fragile, test, own))
+            handler = partial(Execution._take_fragile, place=test.place, scan=own)
+            self._ask(own.statement, handler)
         safe = [test for test in judging if test not in fragile]
         if safe:
             self._ask_scans(safe, [test for test in tests if test not in safe])
 
-    def _take_fragile(self, progress: Progress, scan: Scan, answer: Answer) -> None:
+    def _take_fragile(self, answer: Answer, place: int, scan: Scan) -> None:
         """Only a test that breaks a scan of its own is kept out of others."""
+        progress = self._by_place[place]
         if answer.failed:
             self._avoid(progress, answer)
             self._own_instead(progress, answer)
         else:
-            self._take_scan(scan, answer)
+            self._take_scan(answer, scan)
 
-    def _take_duplicates(self, progress: Progress, answer: Answer) -> None:
+    def _take_duplicates(self, answer: Answer, place: int) -> None:
+        progress = self._by_place[place]
         if answer.failed:
             self._own_instead(progress, answer)
             return
@@ -265,10 +313,11 @@ class Execution:
             self._experience.repeated(progress.place, answer.rows[0][2])
         progress.count(keys, rows, "grouped", answer.seconds)
 
-    def _take_values(self, group: list[Progress], answer: Answer) -> None:
+    def _take_values(self, answer: Answer, places: tuple[int, ...]) -> None:
+        group = [self._by_place[place] for place in places]
         if answer.failed and len(group) > 1 and not answer.stops_all:
             for progress in group:
-                handler = partial(self._take_values, [progress])
+                handler = partial(Execution._take_values, places=(progress.place,))
                 self._ask(exact_values([progress.planned]), handler)
             return
         if answer.failed:
@@ -284,7 +333,7 @@ class Execution:
     def _avoid(self, progress: Progress, answer: Answer) -> None:
         """Keep it out of scans from now on, unless what it failed for may be over."""
         if not answer.is_passing:
-            self._experience.fragile.add(progress.place)
+            self._experience.broke(progress.place)
 
     def _own_instead(self, progress: Progress, answer: Answer) -> None:
         """As dbt wrote it, unless it would only take as long again."""
@@ -292,7 +341,7 @@ class Execution:
         if answer.stops_all:
             progress.fail(answer, "the query")
         else:
-            self._ask(wrapped(progress.planned), progress.take_own)
+            self._ask_own(progress)
 
     def _ask(self, statement: str, handler: Handler) -> None:
         self._asked.append((statement, handler))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from quality.engine.plan.duplicates import Known, learned
 from quality.engine.plan.scan import Scan
@@ -15,8 +16,8 @@ class Experience:
     `fragile` ones broke a scan. `failing` ones had failing rows: they are counted at once the next
     time, the others only when a look at all of them finds any. `impure` ones found values or
     duplicates to be counted exactly: they are counted so at once the next time, `mostly_unique`
-    ones by sorting; `known` are the keys that stand more than once. `scans` are kept because making
-    them takes a while.
+    ones by sorting; `known` are the keys that stand more than once. `scans` and `agendas` are kept
+    because making them takes a while.
     """
 
     fragile: set[int] = field(default_factory=set)
@@ -25,21 +26,41 @@ class Experience:
     mostly_unique: set[int] = field(default_factory=set)
     known: dict[int, Known] = field(default_factory=dict)
     scans: dict[tuple[object, ...], list[Scan]] = field(default_factory=dict)
+    agendas: dict[object, Any] = field(default_factory=dict)
+    version: int = 0
+    """Another one whenever anything was learned."""
+
+    def broke(self, place: int) -> None:
+        """It breaks scans."""
+        self._note(self.fragile, place, True)
 
     def rows(self, place: int, failing: int | None) -> None:
         """A scan counted its failing rows."""
-        (self.failing.add if failing else self.failing.discard)(place)
+        self._note(self.failing, place, bool(failing))
 
     def exact(self, place: int, found: int) -> None:
         """Its values, or the keys that stand more than once, were counted exactly."""
-        (self.impure.add if found else self.impure.discard)(place)
+        self._note(self.impure, place, bool(found))
 
     def surplus(self, place: int, over: int, values: int) -> None:
         """So many rows were over, beyond the first of each value."""
-        (self.mostly_unique.add if 2 * over < values else self.mostly_unique.discard)(place)
+        self._note(self.mostly_unique, place, 2 * over < values)
 
     def repeated(self, place: int, numbers: str | None) -> None:
         """A grouping gave these numbers of keys that stand more than once."""
-        found = learned(numbers, self.known.pop(place, None))
+        before = self.known.pop(place, None)
+        found = learned(numbers, before)
         if found is not None:
             self.known[place] = found
+        if found != before:
+            self.version += 1
+
+    def unsettled(self, place: int) -> None:
+        """The keys that were known are not all that stand more than once."""
+        if self.known.pop(place, None) is not None:
+            self.version += 1
+
+    def _note(self, places: set[int], place: int, holds: bool) -> None:
+        if (place in places) != holds:
+            (places.add if holds else places.discard)(place)
+            self.version += 1
