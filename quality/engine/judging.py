@@ -56,6 +56,11 @@ class Judging:
         self._conditions = scope_conditions(asked.scope)
         self.tests = entry.plan.narrowed(self._conditions)
 
+    @property
+    def _is_whole(self) -> bool:
+        """Whether it is a check as others are: of all rules and all rows."""
+        return not self._asked.scope and len(self._asked.places) == len(self.tests)
+
     def findings(self) -> tuple[dict[int, Finding], Completing]:
         """Of the tests that were asked for but those for dbt, on one snapshot whose catalogue is
         the prepared one; EngineError when the table does not stay as it is."""
@@ -64,6 +69,7 @@ class Judging:
             prepared = entry.prepared or self._planner.prepare(entry, self._pool, asked.end.at)
             execution = self._execution(prepared, only=asked.places)
             at_once = execution.first() if asked.budget.rows is None else []
+            experience = prepared.experience
             begun = open_snapshot(
                 self._pool,
                 self._settings,
@@ -72,6 +78,7 @@ class Judging:
                 [*prepared.locks, *entry.questions],
                 at_once,
                 repeated=execution.repeated,
+                ends=self._is_whole and experience.is_settled,
                 ends_softly=asked.end.is_soft,
             )
             try:
@@ -81,11 +88,14 @@ class Judging:
                         completing = Completing(asked.rules, self.tests, prepared, self._settings)
                         found = self._found(prepared, execution, opened, completing)
                         asked.cancellation.check()
+                        if self._is_whole:
+                            experience.is_settled = not opened.snapshot.was_asked
                         return found, completing
             except NotLocked:
                 prepared.locks = ()
                 continue
             except SnapshotLost:
+                experience.is_settled = False
                 continue
             entry.prepared = None
         raise EngineError("the table's definition kept changing while it was to be checked")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import psycopg
 import pytest
 
 from quality.engine.planned import PlannedEngine
@@ -50,6 +51,13 @@ RULES: list[dict[str, Any]] = [
 FIRST = [("fail", 1, 3), ("pass", 0, 3), ("fail", 1, 3)]
 
 
+def write(target: Target, *statements: str) -> None:
+    """Change rows and nothing else: what is granted as well is a change of the catalogue."""
+    with psycopg.connect(target.url) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
 def executed(messages: list[str]) -> int:
     return sum(message.count("execute stringx_") for message in messages) - sum(
         message.count("execute stringx_signature") for message in messages
@@ -81,9 +89,9 @@ def test_rows_that_change_are_seen(
     engine, rules = new_engine(), rule_set(table, *RULES)
     for _ in range(4):
         assert said(engine.run(rules)) == FIRST
-    target.execute(f"insert into {table} values (null, 'odd', null), (5, 'old', null)")
-    assert executed(sent) == 2
+    write(target, f"insert into {table} values (null, 'odd', null), (5, 'old', null)")
     assert said(engine.run(rules)) == [("fail", 2, 5), ("fail", 1, 5), ("fail", 2, 5)]
+    assert executed(sent) == 4
 
 
 @pytest.mark.parametrize(
@@ -132,6 +140,46 @@ def test_moments_are_read_anew(
     for _ in range(4):
         assert said(engine.run(rules)) == [("fail", 1, 3)]
     assert (prepared(sent), executed(sent)) == (0, 0)
+
+
+def test_a_check_like_the_last_one_is_one_message(
+    new_engine: Callable[..., PlannedEngine], target: Target, table: str, sent: list[str]
+) -> None:
+    engine, rules = new_engine(), rule_set(table, *RULES)
+    for _ in range(4):
+        assert said(engine.run(rules)) == FIRST
+    sent.clear()
+    for _ in range(3):
+        assert said(engine.run(rules)) == FIRST
+    assert len(sent) == 3
+    assert all(message.endswith("; rollback") for message in sent)
+    with_open = "select count(*) from pg_stat_activity where state like 'idle in transaction%'"
+    assert target.value(f"{with_open} and application_name = 'stringx'") == 0
+
+
+def test_a_check_that_needs_more_than_the_last_one_begins_anew(
+    new_engine: Callable[..., PlannedEngine], target: Target, table: str, sent: list[str]
+) -> None:
+    write(target, f"update {table} set id = 3, state = 'new' || ctid")
+    engine = new_engine()
+    rules = rule_set(table, {"type": "unique", "column": "state"}, {**RULES[0], "sample_limit": 5})
+    for _ in range(4):
+        assert said(engine.run(rules)) == [("pass", 0, 3), ("pass", 0, 3)]
+    sent.clear()
+    write(target, f"insert into {table} select null, state, day from {table} limit 1")
+    found = engine.run(rules)
+    assert said(found) == [("fail", 1, 4), ("fail", 1, 4)]
+    sample = found.results[1].sample
+    assert sample is not None
+    assert len(sample.rows) == 1
+    assert [message.startswith("begin") for message in sent].count(True) == 2
+    for _ in range(3):  # now more is asked each time, in one transaction
+        sent.clear()
+        assert said(engine.run(rules)) == [("fail", 1, 4), ("fail", 1, 4)]
+        assert [message.startswith("begin") for message in sent].count(True) == 1
+    write(target, f"delete from {table} where id is null")
+    for _ in range(4):
+        assert said(engine.run(rules)) == [("pass", 0, 3), ("pass", 0, 3)]
 
 
 def test_a_scope_of_its_own_each_time_is_not_prepared(

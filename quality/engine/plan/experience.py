@@ -17,7 +17,8 @@ class Experience:
     time, the others only when a look at all of them finds any. `impure` ones found values or
     duplicates to be counted exactly: they are counted so at once the next time, `mostly_unique`
     ones by sorting; `known` are the keys that stand more than once. `scans` and `agendas` are kept
-    because making them takes a while.
+    because making them takes a while. `is_settled`: what was asked first was all that was asked the
+    last time, so that nobody is kept waiting for the end of the transaction.
     """
 
     fragile: set[int] = field(default_factory=set)
@@ -27,6 +28,7 @@ class Experience:
     known: dict[int, Known] = field(default_factory=dict)
     scans: dict[tuple[object, ...], list[Scan]] = field(default_factory=dict)
     agendas: dict[object, Any] = field(default_factory=dict)
+    is_settled: bool = False
     version: int = 0
     """Another one whenever anything was learned."""
 

@@ -26,6 +26,7 @@ _BEGIN = "begin isolation level repeatable read, read only"
 _UNREADABLE = ("42601", "22P05", "22021")
 # One savepoint for all statements: none of them leaves anything that a way back could lose.
 _MARK = "savepoint statement"
+_END = "rollback"
 _RETURN = "rollback to savepoint statement"
 
 
@@ -58,13 +59,20 @@ class Snapshot:
     cancellation: Cancellation
     ends_softly: bool = False
     """Once the deadline is over, statements fail one by one (`is_late`), and nothing is raised."""
+    was_asked: bool = False
+    """Whether anything was asked after its beginning."""
+    _is_over: bool = False
     _wires: list[Wire] = field(default_factory=list)
     _marked: set[Wire] = field(default_factory=set)
     _failed: set[Wire] = field(default_factory=set)
     _leases: ExitStack = field(default_factory=ExitStack)
 
     def ask(self, statements: Sequence[str]) -> list[Answer]:
-        """The answers to short statements, in few messages; each fails for itself."""
+        """The answers to short statements, in few messages; each fails for itself.
+
+        Raises SnapshotLost where it has ended with its beginning.
+        """
+        self._open(statements)
         answers: list[Answer] = []
         while len(answers) < len(statements):
             rest = statements[len(answers) :]
@@ -93,7 +101,11 @@ class Snapshot:
         return taken[-1:] if len(statements) == 1 else taken
 
     def run(self, statements: Sequence[str]) -> list[Answer]:
-        """The answers to statements that may take long, on as many connections as there are."""
+        """The answers to statements that may take long, on as many connections as there are.
+
+        Raises SnapshotLost where it has ended with its beginning.
+        """
+        self._open(statements)
         self.spread(len(statements))
         answers: dict[int, Answer] = {}
         waiting = list(enumerate(statements))[::-1]
@@ -128,6 +140,12 @@ class Snapshot:
                 wire.cancel()
         return [answers[place] for place in range(len(statements))]
 
+    def _open(self, statements: Sequence[str]) -> None:
+        if statements:
+            self.was_asked = True
+            if self._is_over:
+                raise SnapshotLost("it ended with its beginning")
+
     @property
     def time_left_s(self) -> float:
         return self.deadline - time.monotonic()
@@ -142,17 +160,24 @@ class Snapshot:
         return time.monotonic() + min(limit, max(0.0, self.time_left_s)) + GRACE_S
 
     def _begin(
-        self, wire: Wire, begin: Sequence[str], then: Sequence[str], repeated: Collection[str]
+        self,
+        wire: Wire,
+        begin: Sequence[str],
+        then: Sequence[str],
+        repeated: Collection[str],
+        *,
+        ends: bool,
     ) -> tuple[list[Answer], list[Answer]] | None:
         """The answers to the first message; None where the connection was gone."""
         self._wires = [wire]
-        then = list(takewhile(is_one_statement, then))
+        asked, then = then, list(takewhile(is_one_statement, then))
+        tail = [_END] if ends and then and len(then) == len(asked) else []
         head = [_MARK, *self._head(wire)] if then else []
         repeats = wire.repeats
         spelled = [repeats.spelled(one) if one in repeated else one for one in then]
         try:
             give_up_at = self._give_up_at(len(begin) + len(then))
-            answers = wire.send("; ".join([*begin, *head, *spelled]), give_up_at)
+            answers = wire.send("; ".join([*begin, *head, *spelled, *tail]), give_up_at)
             if then and answers[0].sqlstate in _UNREADABLE:  # nothing of it was done
                 then, head = [], []
                 answers = wire.send("; ".join(begin), give_up_at)
@@ -161,6 +186,8 @@ class Snapshot:
         except Overdue:
             raise CheckTimeout("the target did not answer in time") from None
         first, rest = answers[: len(begin)], answers[len(begin) :]
+        if tail and len(rest) == len(head) + len(then) + 1:  # nothing failed on the way
+            self._is_over = not rest.pop().failed
         if not then or first[-1].failed:
             return first, []
         self._marked.add(wire)
@@ -263,12 +290,14 @@ def open_snapshot(
     then: Sequence[str] = (),
     *,
     repeated: Collection[str] = (),
+    ends: bool = False,
     ends_softly: bool = False,
 ) -> Iterator[Opened]:
     """A snapshot that begins with the statements of `first`, which do not fail one by one.
 
     Those of `then` do, as in `Snapshot.ask`, and cost no message of their own; what later snapshots
-    ask as well is `repeated`, and prepared in between. Raises EngineBusy, Unavailable
+    ask as well is `repeated`, and prepared in between. Where nothing else will be asked it `ends`
+    with the same message, unless one of them fails. Raises EngineBusy, Unavailable
     (`target_unreachable`), CheckTimeout, NotLocked, and EngineError when one of `first` fails.
     """
     snapshot = Snapshot(settings, pool, deadline, cancellation, ends_softly)
@@ -276,12 +305,12 @@ def open_snapshot(
     with snapshot._leases as leases:
         wire, was_used = leases.enter_context(pool.lease(deadline))
         leases.enter_context(cancellation.during(wire.cancel))
-        answers = snapshot._begin(wire, begin, then, repeated)
+        answers = snapshot._begin(wire, begin, then, repeated, ends=ends)
         if answers is None and was_used:
             # The server has closed it meanwhile. Nothing was read yet: once more on a new one.
             wire, _ = leases.enter_context(pool.lease(deadline, fresh=True))
             leases.enter_context(cancellation.during(wire.cancel))
-            answers = snapshot._begin(wire, begin, then, repeated)
+            answers = snapshot._begin(wire, begin, then, repeated, ends=ends)
         cancellation.check()
         if answers is None:
             raise lost("the server closed the connection")
@@ -293,7 +322,7 @@ def open_snapshot(
             yield Opened(snapshot, found[1:], later)
         finally:
             for used in snapshot._wires:
-                _end(used)
+                _end(used, is_over=snapshot._is_over)
 
 
 def _not_begun(answer: Answer) -> Exception:
@@ -320,8 +349,11 @@ def lost(words: str) -> Unavailable:
     return Unavailable(f"the target cannot be reached: {words}", code="target_unreachable")
 
 
-def _end(wire: Wire) -> None:
+def _end(wire: Wire, *, is_over: bool) -> None:
+    last = ([] if is_over else [_END]) + wire.repeats.changes()
+    if not last:
+        return
     try:
-        wire.post("; ".join(["rollback", *wire.repeats.changes()]))
+        wire.post("; ".join(last))
     except (ConnectionLost, Overdue):
         wire.close()
