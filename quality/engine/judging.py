@@ -78,7 +78,7 @@ class Judging:
                 [*prepared.locks, *entry.questions],
                 at_once,
                 repeated=execution.repeated,
-                ends=self._is_whole and experience.is_settled,
+                ends=self._is_whole and experience.is_settled and not asked.end.is_soft,
                 ends_softly=asked.end.is_soft,
             )
             try:

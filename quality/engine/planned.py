@@ -165,7 +165,7 @@ class PlannedEngine:
                     return failed_outcome(rule_set.hash, error.code, words, started_at, now)
             finally:
                 self._running.discard(cancellation)
-        return CheckOutcome(
+        return CheckOutcome.model_construct(  # of what was validated one by one
             rule_set_hash=rule_set.hash,
             started_at=started_at,
             finished_at=datetime.now(UTC),

@@ -182,6 +182,30 @@ def test_a_check_that_needs_more_than_the_last_one_begins_anew(
         assert said(engine.run(rules)) == [("pass", 0, 3), ("pass", 0, 3)]
 
 
+def test_an_error_that_comes_with_the_rows_is_that_of_its_rule(
+    new_engine: Callable[..., PlannedEngine], target: Target, table: str, sent: list[str]
+) -> None:
+    """What ended with its beginning has no way back from an error: it begins anew."""
+    engine = new_engine(custom_sql=True)
+    division = {
+        "type": "expression_is_true",
+        "arguments": {"expression": "1 / (coalesce(id, 0) + 1) >= 0"},
+    }
+    rules = rule_set(table, *RULES, division)
+    for _ in range(4):
+        assert said(engine.run(rules)) == [*FIRST, ("pass", 0, 3)]
+    sent.clear()
+    write(target, f"insert into {table} values (-1, 'new', null)")
+    for _ in range(4):
+        found = engine.run(rules)
+        assert found.error_code is None
+        assert [one.status for one in found.results] == ["fail", "pass", "fail", "error"]
+        assert "division by zero" in (found.results[3].message or "")
+    write(target, f"delete from {table} where id = -1")
+    for _ in range(4):
+        assert said(engine.run(rules)) == [*FIRST, ("pass", 0, 3)]
+
+
 def test_a_scope_of_its_own_each_time_is_not_prepared(
     new_engine: Callable[..., PlannedEngine], table: str, sent: list[str]
 ) -> None:

@@ -36,6 +36,8 @@ class Completing:
         self, found: dict[int, Finding], plan: Plan, scope: Sequence[str], snapshot: Snapshot
     ) -> dict[int, Finding]:
         """The findings, completed on the snapshot that they are of. Raises what Snapshot does."""
+        if plan.is_complete and not self._settings.sample_limit:
+            return found
         rules, readiness = self._rules, self._prepared.readiness
         self._shares = shares(rules, self._tests, found, snapshot)
         whole = dict(found)

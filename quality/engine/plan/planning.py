@@ -36,10 +36,12 @@ class Plan:
     """The tests of a rule set in their order.
 
     `marker` is the name that stands for the scope in every subject; empty where there is none.
+    `is_complete`: nothing comes to what the tests find, but samples where all rules have them.
     """
 
     tests: tuple[PlannedTest, ...]
     marker: str = ""
+    is_complete: bool = False
 
     @property
     def subject(self) -> Subject | None:

@@ -20,6 +20,7 @@ from quality.engine.plan.compiled import CompiledTest
 from quality.engine.plan.experience import Experience
 from quality.engine.plan.planning import Plan, PlannedTest, plan_test
 from quality.engine.plan.shapes import Orphans, RelationName, Subject
+from quality.engine.plan.shares import is_by_share
 from quality.engine.plan.store import CompiledStore, Recent
 from quality.engine.results import blank_of
 from quality.engine.settings import EngineSettings
@@ -39,7 +40,7 @@ from quality.engine.target.snapshot import open_snapshot
 from quality.engine.target.wire import Answer
 from quality.errors import Unavailable
 from quality.predicates import Predicate
-from quality.rules import RuleSet
+from quality.rules import Rule, RuleSet
 
 
 @dataclass(slots=True)
@@ -163,7 +164,9 @@ class Planner:
             self._store.save(key, *saved)
         marker, tests = saved
         planned = tuple(_planned(rule_set, place, test, marker) for place, test in enumerate(tests))
-        return entry_of(Plan(planned, marker), [blank_of(rule) for rule in rule_set.rules])
+        is_complete = not any(_wants_more(rule) for rule in rule_set.rules)
+        plan = Plan(planned, marker, is_complete)
+        return entry_of(plan, [blank_of(rule) for rule in rule_set.rules])
 
     def _key(self, rule_set: RuleSet) -> str:
         return _hashed(self._dbt.version, rule_set.hash)
@@ -209,6 +212,11 @@ def _planned(rule_set: RuleSet, place: int, test: CompiledTest, marker: str) -> 
         only_measures=only_measures,
         counts_rows=counts_rows,
     )
+
+
+def _wants_more(rule: Rule) -> bool:
+    """Whether it may want more than a count, by its own words: groups, a sample, a percentage."""
+    return bool(rule.group_by) or rule.sample_limit is not None or is_by_share(rule)
 
 
 def _regrouped(answers: list[Answer], sizes: list[int]) -> list[list[Answer]]:

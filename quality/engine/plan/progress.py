@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from quality.checks import Measure, RulePath
 from quality.engine.plan.finding import Finding
@@ -40,13 +40,9 @@ class Progress:
     estimated: bool = False
     rows: int | None = None
     is_inexact: bool = False
-    _finding: Finding | None = None
+    _judged: tuple[Judgement, dict[str, Measure], int | None, RulePath] | None = None
+    _fault: tuple[str, str] = ("engine", "the engine came to no result")
     _seconds: float = 0.0
-    _measured: dict[str, Measure] = field(default_factory=dict)
-
-    @property
-    def is_answered(self) -> bool:
-        return self._finding is not None
 
     @property
     def is_safe(self) -> bool:
@@ -56,21 +52,21 @@ class Progress:
 
     def finding(self) -> Finding:
         """The end of it."""
-        if self._finding is None:
-            return Finding("error", cause="engine", message="the engine came to no result")
-        found = self._finding
-        tested = self.tested if found.status != "error" else None
+        if self._judged is None:
+            cause, words = self._fault
+            return Finding("error", cause=cause, message=words, seconds=self._seconds)
+        verdict, measured, rows, path = self._judged
         return Finding(
-            found.status,
-            found.failures,
-            found.failing_rows,
-            tested,
-            self.estimated and tested is not None,
-            found.measured,
-            found.path,
-            found.proof,
-            found.cause,
-            found.message,
+            verdict.status,
+            verdict.failures,
+            rows,
+            self.tested,
+            self.estimated and self.tested is not None,
+            measured,
+            path,
+            self.ready.proof if path == "constraint" else None,
+            None,
+            verdict.message,
             self._seconds,
         )
 
@@ -102,16 +98,6 @@ class Progress:
             self.fail(answer, "the query")
             return
         self.count(0, 0, "constraint", answer.seconds)
-        if self._finding is not None:
-            self._finding = Finding(
-                self._finding.status,
-                self._finding.failures,
-                failing_rows=0,
-                measured={"failures": 0},
-                path="constraint",
-                proof=self.ready.proof,
-                message=self._finding.message,
-            )
 
     def take_own(self, answer: Answer) -> None:
         """The answer to the query that dbt would send: failures, should_warn, should_error."""
@@ -156,11 +142,11 @@ class Progress:
         if cause == "timeout":
             message = f"{what} ran {answer.seconds:.1f} s and was ended: {message}"
         self._seconds += answer.seconds
-        self._finding = Finding("error", cause=cause, message=message)
+        self._judged, self._fault = None, (cause, message)
 
     def _unusable(self, words: str, seconds: float) -> None:
         self._seconds += seconds
-        self._finding = Finding("error", cause="engine", message=words)
+        self._judged, self._fault = None, ("engine", words)
 
     def _judge(
         self,
@@ -171,14 +157,7 @@ class Progress:
         seconds: float,
     ) -> None:
         self._seconds += seconds
-        self._finding = Finding(
-            verdict.status,
-            verdict.failures,
-            failing_rows=rows,
-            measured=measured,
-            path=path,
-            message=verdict.message,
-        )
+        self._judged = (verdict, measured, rows, path)
 
 
 def measure(text: str | None) -> Measure:

@@ -172,22 +172,27 @@ class Snapshot:
         self._wires = [wire]
         asked, then = then, list(takewhile(is_one_statement, then))
         tail = [_END] if ends and then and len(then) == len(asked) else []
-        head = [_MARK, *self._head(wire)] if then else []
+        # What ends with its beginning has no way back, and begins anew instead.
+        mark = [] if tail else [_MARK]
+        head = [*mark, *self._head(wire)] if then else []
         repeats = wire.repeats
         spelled = [repeats.spelled(one) if one in repeated else one for one in then]
         try:
             give_up_at = self._give_up_at(len(begin) + len(then))
             answers = wire.send("; ".join([*begin, *head, *spelled, *tail]), give_up_at)
             if then and answers[0].sqlstate in _UNREADABLE:  # nothing of it was done
-                then, head = [], []
+                then, head, tail = [], [], []
                 answers = wire.send("; ".join(begin), give_up_at)
         except ConnectionLost:
             return None
         except Overdue:
             raise CheckTimeout("the target did not answer in time") from None
         first, rest = answers[: len(begin)], answers[len(begin) :]
-        if tail and len(rest) == len(head) + len(then) + 1:  # nothing failed on the way
-            self._is_over = not rest.pop().failed
+        if tail and not first[-1].failed:
+            if rest[-1].failed:
+                raise SnapshotLost(rest[-1].message or "")
+            rest.pop()
+            self._is_over = True
         if not then or first[-1].failed:
             return first, []
         self._marked.add(wire)
@@ -235,7 +240,7 @@ class Snapshot:
             raise EngineError("the target gave no answer")
         # The server sends when it has much or is done: what the head took is the statements' time.
         seconds = sum(answer.seconds for answer in answers) / (len(answers) - skipped)
-        return [replace(answer, seconds=seconds) for answer in answers[skipped:]]
+        return [answer.lasting(seconds) for answer in answers[skipped:]]
 
     def _broken(self, error: Exception) -> EngineError | Unavailable:
         self.cancellation.check()
@@ -297,7 +302,7 @@ def open_snapshot(
 
     Those of `then` do, as in `Snapshot.ask`, and cost no message of their own; what later snapshots
     ask as well is `repeated`, and prepared in between. Where nothing else will be asked it `ends`
-    with the same message, unless one of them fails. Raises EngineBusy, Unavailable
+    with the same message; where one of them fails, SnapshotLost. Raises EngineBusy, Unavailable
     (`target_unreachable`), CheckTimeout, NotLocked, and EngineError when one of `first` fails.
     """
     snapshot = Snapshot(settings, pool, deadline, cancellation, ends_softly)
