@@ -28,6 +28,10 @@ from quality.rules import RuleSet
 log = get_logger(__name__)
 
 
+FRESH_S = 1.0
+"""For so long the outcome of a run waits for its claim, and still counts."""
+
+
 class Engine(Protocol):
     """What of `quality.engine` is used here."""
 
@@ -81,8 +85,24 @@ class Ahead:
     work: Work
     outcome: CheckOutcome | None = None
     is_over: bool = False
+    ended_at: float = 0.0
     claim: Claim | None = None
     is_settled: bool = False
+
+    @property
+    def is_foreseen(self) -> bool:
+        """Whether the claim, once answered, asks for just this."""
+        return self.claim is not None and self.claim.work.key == self.work.key
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether what was found, if anything, is what a run begun now would find: not where it was
+        kept from finding it, nor where the claim took its time."""
+        if self.outcome is None:
+            return True
+        if time.monotonic() - self.ended_at > FRESH_S or self.outcome.error_code is not None:
+            return False
+        return all(result.status != "error" for result in self.outcome.results)
 
 
 class Runs:
@@ -219,11 +239,14 @@ class Runs:
         return self._ended(held, outcome, lost)
 
     def _run_ahead(self, ahead: Ahead) -> None:
-        if self._may_begin(1):
+        with self._lock:
+            is_in_vain = ahead.is_settled and not ahead.is_foreseen
+            self._waiting -= is_in_vain
+        if not is_in_vain and self._may_begin(1):
             ahead.outcome = self._outcome(ahead.work, ahead.job)
         with self._lock:
             self._free += 1
-            ahead.is_over = True
+            ahead.is_over, ahead.ended_at = True, time.monotonic()
             if not ahead.is_settled:
                 return
         self._conclude(ahead)
@@ -231,7 +254,7 @@ class Runs:
     def _conclude(self, ahead: Ahead) -> None:
         """Of a run that is over and a claim that is answered: called by whoever comes last."""
         claim, outcome, rest = ahead.claim, ahead.outcome, None
-        is_used = claim is not None and claim.work.key == ahead.work.key
+        is_used = ahead.is_foreseen and ahead.is_usable
         if claim is not None and not is_used:
             with self._lock:
                 self._waiting += 1

@@ -23,8 +23,9 @@ from quality.errors import EngineError
 from quality.predicates import Predicate
 from quality.rules import Rule
 
-_CATALOGUE_ATTEMPTS = 4
-"""How often a check begins anew because the catalogue changed while it was looked at."""
+_CATALOGUE_ATTEMPTS = 6
+"""How often a check begins anew because the catalogue changed while it was looked at, or because it
+needed more than was foreseen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,7 @@ class Judging:
         """Of the tests that were asked for but those for dbt, on one snapshot whose catalogue is
         the prepared one; EngineError when the table does not stay as it is."""
         asked, entry = self._asked, self._entry
+        may_end = self._is_whole and not asked.end.is_soft
         for _ in range(_CATALOGUE_ATTEMPTS):
             prepared = entry.prepared or self._planner.prepare(entry, self._pool, asked.end.at)
             execution = self._execution(prepared, only=asked.places)
@@ -77,8 +79,8 @@ class Judging:
                 asked.cancellation,
                 [*prepared.locks, *entry.questions],
                 at_once,
-                repeated=execution.repeated,
-                ends=self._is_whole and experience.is_settled and not asked.end.is_soft,
+                repeated=execution.repeated if prepared.is_plain and not asked.scope else (),
+                ends=may_end and experience.is_settled,
                 ends_softly=asked.end.is_soft,
             )
             try:
@@ -89,13 +91,15 @@ class Judging:
                         found = self._found(prepared, execution, opened, completing)
                         asked.cancellation.check()
                         if self._is_whole:
-                            experience.is_settled = not opened.snapshot.was_asked
+                            has_failed = any(answer.failed for answer in opened.then)
+                            is_settled = not opened.snapshot.was_asked and not has_failed
+                            experience.is_settled = is_settled
                         return found, completing
             except NotLocked:
                 prepared.locks = ()
                 continue
             except SnapshotLost:
-                experience.is_settled = False
+                may_end = experience.is_settled = False
                 continue
             entry.prepared = None
         raise EngineError("the table's definition kept changing while it was to be checked")
@@ -128,7 +132,8 @@ class Judging:
             left_out = over_budget(
                 asked.rules, self.tests, ready, snapshot, asked.budget.rows, asked.places
             )
-            execution = self._execution(prepared, only=asked.places - left_out.keys())
+            left = asked.places.difference(left_out)
+            execution = self._execution(prepared, only=left)
         if is_staged:
             narrowed = partial(self._execution, prepared)
             found = in_stages(asked.rules, self.tests, ready, snapshot, narrowed, left_out.keys())

@@ -14,6 +14,7 @@ from quality.engine.plan.finding import Finding
 from quality.engine.plan.urgency import LATE
 from quality.rules import Rule
 
+_SHORT = 4096
 _COUNTED = ("scan", "second_scan", "grouped")
 _LATE_WORDS = "the time of the check was over before this rule was judged"
 
@@ -65,7 +66,7 @@ def result_of(
         "path": finding.path,
         "duration_ms": max(0.0, finding.seconds * 1000),
         "message": message,
-        "sql": _storable(sql),
+        "sql": _storable(sql) if len(sql) < _SHORT else stored(sql.strip(), 1_000_000),
     }
     if (
         finding.path in _COUNTED
@@ -84,7 +85,7 @@ def result_of(
     return RuleResult(**{**dict(blank), **found})
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def _storable(sql: str) -> str | None:
     """Of a plan's tests, which are the same each time."""
     return stored(sql.strip(), 1_000_000) or None

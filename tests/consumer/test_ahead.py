@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
+from consumer import runs
+from consumer.jobs import Job
 from consumer.records import Delivery
+from consumer.runs import Ahead
 from quality.checks import OUT_OF_TIME, RuleResult
 from quality.errors import EngineError
 from tests.consumer.conftest import Bench
@@ -174,6 +177,7 @@ def test_rules_that_changed_meanwhile_are_run_and_the_others_are_not_stored(
 ) -> None:
     monkeypatch.setitem(RULE_SET, "rules", [{"name": "new", "type": "not_null", "column": "id"}])
     before = warm.api.results["warm-0001"][0]["rule_set_hash"]
+    runs_before_the_answer(warm)
     warm.work(new(warm, "request-1"))
     assert len(warm.engine.runs) == 3
     [stored] = warm.api.results["request-1"]
@@ -189,6 +193,7 @@ def test_another_time_limit_is_another_run(warm: Bench) -> None:
     warm.work(new(warm, "request-1", deadline_ms=120_000))
     assert warm.engine.runs[1:] == [("shop.orders", (), 120.0)]
     warm.api.time_limit_s = 60.0
+    runs_before_the_answer(warm)
     warm.work(new(warm, "request-2", deadline_ms=120_000))
     assert [limit for _, _, limit in warm.engine.runs[2:]] == [120.0, 60.0]
     assert len(warm.api.results["request-2"]) == 1
@@ -213,19 +218,55 @@ def test_what_is_refused_is_a_dead_letter_whatever_was_run(warm: Bench) -> None:
     assert len(warm.api.results["request-2"]) == 1
 
 
-def test_an_api_that_is_away_is_waited_for_with_the_run_in_hand(warm: Bench) -> None:
-    warm.api.faults = [problem(503, "database_unavailable") for _ in range(3)]
+def test_an_api_that_is_away_is_waited_for(warm: Bench) -> None:
+    warm.api.faults = [problem(503, "database_unavailable")]
     warm.work(new(warm, "request-1"))
-    assert len(warm.engine.runs) == 2
     assert len(warm.api.results["request-1"]) == 1
 
 
-def test_a_run_that_fails_is_that_of_the_claim(warm: Bench) -> None:
+def test_a_run_that_fails_is_made_again_once_the_claim_is_ours(warm: Bench) -> None:
+    """What it was kept from may be over: its target may have been away together with the API."""
     warm.engine.fails = EngineError("the target is away", code="target_unreachable")
+    warm.api.faults = [problem(503, "database_unavailable")]
+    began = threading.Event()
+    warm.engine.on_run = began.set
+
+    def answer(path: str, body: Any) -> Answer | None:
+        assert began.wait(20)
+        warm.engine.fails = None
+        return None
+
+    warm.api.refuse = answer
     warm.work(new(warm, "request-1"))
-    assert len(warm.engine.runs) == 2
+    assert len(warm.engine.runs) == 3
     [stored] = warm.api.results["request-1"]
-    assert stored["error_code"] == "target_unreachable"
+    assert "error_code" not in stored
+    assert counted(warm, "dropped") == 1
+
+
+def test_a_run_whose_claim_took_its_time_is_made_again(
+    warm: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runs, "FRESH_S", -1.0)
+    warm.work(new(warm, "request-1"))
+    assert len(warm.engine.runs) == 3
+    assert len(warm.api.results["request-1"]) == 1
+    assert counted(warm, "dropped") == 1
+
+
+def test_one_that_is_known_to_be_in_vain_is_not_made(warm: Bench) -> None:
+    """Whatever else runs: it began, and its claim was answered, before a thread came to it."""
+    job = warm.worker.reader.read(new(warm, "request-1"))
+    assert isinstance(job, Job)
+    work = warm.worker.memory.foresee(job, 50.0)
+    assert work is not None
+    ahead = Ahead(job, work)
+    warm.worker.runs.settle(ahead, None)
+    warm.worker.runs._waiting += 1
+    warm.worker.runs._free -= 1
+    warm.worker.runs._run_ahead(ahead)
+    assert len(warm.engine.runs) == 1
+    assert warm.worker.runs.is_idle
 
 
 def test_what_a_deadline_left_follows(warm: Bench) -> None:

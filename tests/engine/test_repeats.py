@@ -172,11 +172,11 @@ def test_a_check_that_needs_more_than_the_last_one_begins_anew(
     sample = found.results[1].sample
     assert sample is not None
     assert len(sample.rows) == 1
-    assert [message.startswith("begin") for message in sent].count(True) == 2
+    assert [message.startswith("begin isolation") for message in sent].count(True) == 2
     for _ in range(3):  # now more is asked each time, in one transaction
         sent.clear()
         assert said(engine.run(rules)) == [("fail", 1, 4), ("fail", 1, 4)]
-        assert [message.startswith("begin") for message in sent].count(True) == 1
+        assert [message.startswith("begin isolation") for message in sent].count(True) == 1
     write(target, f"delete from {table} where id is null")
     for _ in range(4):
         assert said(engine.run(rules)) == [("pass", 0, 3), ("pass", 0, 3)]
@@ -196,8 +196,11 @@ def test_an_error_that_comes_with_the_rows_is_that_of_its_rule(
         assert said(engine.run(rules)) == [*FIRST, ("pass", 0, 3)]
     sent.clear()
     write(target, f"insert into {table} values (-1, 'new', null)")
-    for _ in range(4):
+    for number in range(4):
         found = engine.run(rules)
+        if number == 0:  # on the same connection
+            assert not [message for message in sent if "prepare stringx_signature" in message]
+            assert [message.startswith("begin isolation") for message in sent].count(True) == 2
         assert found.error_code is None
         assert [one.status for one in found.results] == ["fail", "pass", "fail", "error"]
         assert "division by zero" in (found.results[3].message or "")
@@ -266,6 +269,63 @@ def test_what_came_once_is_forgotten_after_many_others() -> None:
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            ["create type engine.mood as enum ('fine', 'bad')"],
+            [
+                "alter type engine.mood rename value 'fine' to 'well'",
+                "alter type engine.mood rename value 'bad' to 'fine'",
+            ],
+        ),
+        (
+            ["create domain engine.mood as text check (value in ('fine', 'bad'))"],
+            ["update {table} set mood = 'bad'"],
+        ),
+    ],
+)
+def test_types_of_ones_own_are_read_anew(
+    new_engine: Callable[..., PlannedEngine],
+    target: Target,
+    table: str,
+    before: list[str],
+    after: list[str],
+) -> None:
+    target.execute(*before, f"alter table {table} add mood engine.mood default 'fine'")
+    try:
+        accepted = {"column": "mood", "arguments": {"values": ["fine"]}}
+        rules = rule_set(table, {"type": "accepted_values", **accepted})
+        engine = new_engine()
+        for _ in range(4):
+            assert said(engine.run(rules)) == [("pass", 0, 3)]
+        write(target, *(statement.format(table=table) for statement in after))
+        for _ in range(4):
+            assert said(engine.run(rules)) == [("fail", 1, 3)]
+    finally:
+        kind = "type" if before[0].startswith("create type") else "domain"
+        target.execute(f"drop table {table}", f"drop {kind} engine.mood")
+
+
+def test_a_table_that_is_locked_holds_no_other_check_up(
+    new_engine: Callable[..., PlannedEngine], target: Target, table: str
+) -> None:
+    """What is to be prepared needs its table for a moment, after everything was answered."""
+    engine = new_engine(target_connections=1)
+    rules, others = rule_set(table, *RULES), rule_set("engine.elsewhere", RULES[0])
+    target.execute(
+        "drop table if exists engine.elsewhere", "create table engine.elsewhere (id int)"
+    )
+    for _ in range(4):
+        assert said(engine.run(others)) == [("pass", 0, 0)]
+    for _ in range(4):
+        engine.run(rules)
+        with psycopg.connect(target.url) as locking:
+            locking.execute(f"lock table {table} in access exclusive mode")
+            assert said(engine.run(others)) == [("pass", 0, 0)]
+    assert said(engine.run(rules)) == FIRST
+
+
+@pytest.mark.parametrize(
     ("statement", "steady"),
     [
         ('select count(*) filter (where ("id" is null)) from "a"."b"', True),
@@ -280,6 +340,11 @@ def test_what_came_once_is_forgotten_after_many_others() -> None:
         ("select count(*) from t where region is null", True),
         ("select count(*) from t where x = $$today$$", False),
         ("select count(*) from t where x > 10", True),
+        ("select count(*) from t where fine(x)", False),
+        ("select count(*) from t where lower(x) = 'a'", False),
+        ('select count(*) from t where "Fine" (x)', False),
+        ("select count(*) from (select x from t order by x) keys (k0) group by k0", True),
+        (f"select count(*) from t where x in ({', '.join(['17'] * 9_000)})", False),
     ],
 )
 def test_only_what_means_the_same_each_time_is_prepared(statement: str, steady: bool) -> None:

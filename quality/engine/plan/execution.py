@@ -101,7 +101,8 @@ class Execution:
     def _begin(self, only: Collection[int] | None) -> None:
         """Ask what was asked the last time, unless anything was learned since then."""
         agendas, version = self._experience.agendas, self._experience.version
-        key = (only, *self._arrangement.circumstances) if self._remembered else None
+        places = None if only is None else frozenset(only)
+        key = (places, *self._arrangement.circumstances) if self._remembered else None
         agenda = agendas.get(key)
         if agenda is None or agenda.version != version:
             self._ask_first()

@@ -59,6 +59,16 @@ class Prepared:
     locks: tuple[str, ...] = ()
     experience: Experience = field(default_factory=Experience)
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether all columns are of types of PostgreSQL's own that look no names up: then what a
+        text means as a value of theirs is known for good. An enum's labels can be renamed."""
+        return all(
+            facts.types.keys() == facts.columns.keys()
+            and not any(name.startswith("reg") for name in facts.types.values())
+            for facts in self.facts.values()
+        )
+
     def holds_for(self, signatures: list[Signature]) -> bool:
         """Whether nothing of the catalogue has changed; then these are the newest."""
         mine = [signature.digest for signature in self.signatures]

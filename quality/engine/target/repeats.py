@@ -10,7 +10,7 @@ import itertools
 from collections import OrderedDict
 from functools import lru_cache
 
-from quality.engine.plan.lexing import Unreadable, tokens_of
+from quality.engine.plan.lexing import Token, Unreadable, tokens_of
 
 # Texts that mean another moment at each reading (manual, 8.5.1.4), and what a type of names looks
 # up (8.19): a prepared statement would go on with what they meant when it was prepared.
@@ -22,6 +22,15 @@ _OF_NAMES = frozenset(
         *("proc", "procedure", "role", "type"),
     )
 )
+
+
+# Keywords that may stand before a parenthesis, and functions that every PostgreSQL has for every
+# type; any other function may be replaced, or get a closer namesake.
+_HARMLESS = frozenset(
+    ("and", "as", "by", "coalesce", "count", "distinct", "filter", "from", "having", "in", "not")
+) | {"on", "or", "select", "sum", "where"}
+_LONGEST = 20_000
+"""Characters of a statement, beyond which planning it is not what takes long."""
 
 
 class Repeats:
@@ -70,21 +79,32 @@ class Repeats:
         return changes
 
 
-@lru_cache(maxsize=2_000)
+@lru_cache(maxsize=256)
 def is_steady(statement: str) -> bool:
-    """Whether it surely means the same whenever it is read, as long as the catalogue stays.
+    """Whether it surely means the same whenever it is read, as long as its relations stay.
 
     Not where a text in it may be a moment, whose meaning may depend on the clock or on settings,
-    or where a type of names may look one up.
+    where a type of names may look one up, or where it calls what can be replaced. Texts must be of
+    types of PostgreSQL's own (`Prepared.is_plain`).
     """
+    if len(statement) > _LONGEST:
+        return False
     try:
         tokens = tokens_of(statement)
     except Unreadable:
+        return False
+    if any(map(_is_call, [None, *tokens], tokens, tokens[1:])):
         return False
     return not any(
         token.identifier in _OF_NAMES or (token.kind == "string" and _may_be_a_moment(token.text))
         for token in tokens
     )
+
+
+def _is_call(before: Token | None, one: Token, following: Token) -> bool:
+    if following.text != "(" or one.kind not in ("name", "quoted") or one.identifier in _HARMLESS:
+        return False
+    return before is None or before.text != ")"  # there it names a subquery
 
 
 def _may_be_a_moment(literal: str) -> bool:

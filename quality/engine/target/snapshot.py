@@ -27,6 +27,8 @@ _UNREADABLE = ("42601", "22P05", "22021")
 # One savepoint for all statements: none of them leaves anything that a way back could lose.
 _MARK = "savepoint statement"
 _END = "rollback"
+# Nobody waits for a statement to be prepared: where its table is locked the connection is given up.
+_BRIEFLY = "set local lock_timeout = 50"
 _RETURN = "rollback to savepoint statement"
 
 
@@ -188,18 +190,23 @@ class Snapshot:
         except Overdue:
             raise CheckTimeout("the target did not answer in time") from None
         first, rest = answers[: len(begin)], answers[len(begin) :]
-        if tail and not first[-1].failed:
-            if rest[-1].failed:
-                raise SnapshotLost(rest[-1].message or "")
-            rest.pop()
-            self._is_over = True
         if not then or first[-1].failed:
             return first, []
-        self._marked.add(wire)
+        if tail:
+            self._is_over = True
+            if rest[-1].failed:
+                wire.post(_END)
+            else:
+                rest.pop()
+        else:
+            self._marked.add(wire)
         taken = self._taken(wire, rest, len(head))
         for statement, answer in zip(then, taken, strict=False):
             if statement in repeated:
                 repeats.answered(statement, failed=answer.failed)
+        if tail and len(taken) < len(then):
+            _end(wire, is_over=True)
+            raise SnapshotLost("one of its statements failed, and others were not asked")
         return first, taken
 
     def _head(self, wire: Wire) -> list[str]:
@@ -316,10 +323,11 @@ def open_snapshot(
             wire, _ = leases.enter_context(pool.lease(deadline, fresh=True))
             leases.enter_context(cancellation.during(wire.cancel))
             answers = snapshot._begin(wire, begin, then, repeated, ends=ends)
-        cancellation.check()
         if answers is None:
+            cancellation.check()
             raise lost("the server closed the connection")
         try:
+            cancellation.check()
             found, later = answers
             if found[-1].failed:
                 raise _not_begun(found[-1])
@@ -355,7 +363,9 @@ def lost(words: str) -> Unavailable:
 
 
 def _end(wire: Wire, *, is_over: bool) -> None:
-    last = ([] if is_over else [_END]) + wire.repeats.changes()
+    last, changes = [] if is_over else [_END], wire.repeats.changes()
+    if changes:
+        last += ["begin", _BRIEFLY, *changes, "commit"]
     if not last:
         return
     try:
