@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,8 +19,8 @@ import hypothesis.strategies as st
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis.errors import Unsatisfiable
+from hypothesis import HealthCheck, assume, given, seed, settings
+from hypothesis.errors import FlakyStrategyDefinition, Unsatisfiable
 from schemathesis import GenerationMode
 
 from api.openapi import openapi
@@ -113,8 +114,15 @@ def test_every_operation_keeps_its_word_to_a_token_for_some_tables(
 def test_sequences_of_calls_end_in_no_fault(fuzzed: LiveApi) -> None:
     """What one call made is what the next ones are about, by links that follow from the shapes."""
     machine = schema().as_state_machine()
+    ended = 0
+    faults = []
 
     class Sequence(machine):  # type: ignore[misc, valid-type]
+        def teardown(self) -> None:
+            nonlocal ended
+            ended += 1
+            super().teardown()
+
         def before_call(self, case: schemathesis.Case) -> None:
             query = case.query or {}
             for name in [name for name, value in query.items() if value in (None, [], {})]:
@@ -127,9 +135,19 @@ def test_sequences_of_calls_end_in_no_fault(fuzzed: LiveApi) -> None:
             return {"base_url": fuzzed.url, "headers": headers, "timeout": 60}
 
         def validate_response(self, response: Any, case: schemathesis.Case, **more: Any) -> None:
-            assert response.status_code not in (500, 502, 504), (case.as_curl_command(), response)
+            if response.status_code in (500, 502, 504):
+                faults.append((case.as_curl_command(), response.status_code, response.text))
 
-    Sequence.run(settings=settings(QUICK, max_examples=4 * EXAMPLES, stateful_step_count=12))
+    # The service remembers: a sequence that begins like an earlier one may be answered differently,
+    # which hypothesis refuses within a session. What is left is then drawn in a session of its own.
+    wanted, session = 4 * EXAMPLES, 0
+    while ended < wanted and session < wanted:
+        drawn = settings(QUICK, max_examples=wanted - ended, stateful_step_count=12)
+        session += 1
+        with suppress(FlakyStrategyDefinition):
+            seed(session)(Sequence).run(settings=drawn)
+    assert not faults
+    assert ended >= wanted
 
 
 def test_the_log_has_no_secret_and_no_fault(fuzzed: LiveApi) -> None:
