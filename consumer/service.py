@@ -42,6 +42,7 @@ log = get_logger(__name__)
 EXIT_SOFTWARE = 70  # sysexits.h: librdkafka gave up
 BUFFERED_BATCHES = 20
 """Messages that may wait, in batches: each pause throws away what librdkafka has fetched."""
+FIRST_PROBE_S = 0.25
 PROBE_S = 5.0
 RENEW_TICK_S = 0.5
 CANCEL_S = 4.0
@@ -234,13 +235,16 @@ class Service:
     def _probe(self) -> None:
         """Ask for the API while there is no work to show whether it is there."""
         api = self._make_api()
+        pause = FIRST_PROBE_S  # doubled until it is there: both are often started together
         while not self.stop.is_set():
             try:
                 api.get("/connections?limit=1")
                 self.health.api_answered()
+                pause = PROBE_S
             except StringXError as error:
                 self.health.api_failed(str(error))
-            self.stop.wait(PROBE_S)
+            self.stop.wait(pause)
+            pause = min(PROBE_S, 2 * pause)
 
     def _on_signal(self, number: int, frame: Any) -> None:
         if self.stop.is_set():
