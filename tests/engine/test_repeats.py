@@ -345,6 +345,10 @@ def test_a_table_that_is_locked_holds_no_other_check_up(
         ('select count(*) from t where "Fine" (x)', False),
         ("select count(*) from (select x from t order by x) keys (k0) group by k0", True),
         (f"select count(*) from t where x in ({', '.join(['17'] * 9_000)})", False),
+        ("select pg_catalog.array_agg(x) filter (where x in (7, 8)) from t", True),
+        ('select "pg_catalog".hashtextextended(x, 0) from t', True),
+        ("select mine.count(x) from t", False),
+        ("select array_agg(x) from t", False),
     ],
 )
 def test_only_what_means_the_same_each_time_is_prepared(statement: str, steady: bool) -> None:

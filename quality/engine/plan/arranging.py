@@ -111,9 +111,9 @@ class Arrangement:
         )
 
     def _steady(self, place: int) -> Known | None:
-        """The keys of a large table that stood more than once each time, and probably still do."""
+        """The keys that stood more than once each time, and probably still do."""
         known = self._experience.known.get(place)
-        if known is None or not known.is_steady or self.is_small or not self._remembered:
+        if known is None or not known.is_steady or not self._remembered:
             return None
         return known
 

@@ -31,7 +31,7 @@ def surplus(shape: Duplicates, conditions: str) -> str:
     `conditions` (SQL, or empty) narrow the rows. Several keys are here only with their hash.
     """
     only = _filter(conditions)
-    hashed = shape.digest is not None and shape.digest.is_faster
+    hashed = shape.digest is not None and not shape.digest.is_key
     value = shape.number if hashed else shape.keys[0]
     distinct = f"count(distinct {value}){only}"
     if len(shape.keys) > 1:
@@ -44,27 +44,27 @@ def surplus(shape: Duplicates, conditions: str) -> str:
     return f"count({key}){only} - {distinct}"
 
 
-def remembered(shape: Duplicates, known: Known, conditions: str) -> tuple[str, str, str]:
-    """Of the rows whose keys have the known numbers: how many, how many keys, all the numbers."""
-    is_known = f"{shape.number} = any ('{{{known.numbers}}}'::bigint[])"
+def remembered(shape: Duplicates, known: Known, conditions: str) -> tuple[str, ...]:
+    """Of the rows whose keys have the known numbers: all the numbers, and, where a number is not
+    the key itself, how many keys."""
+    is_known = f"{shape.number} in ({known.numbers})"
     only = _filter(f"({conditions}) and {is_known}" if conditions else is_known)
+    numbers = f"pg_catalog.array_agg({shape.number}){only}"
+    if shape.digest is not None and shape.digest.is_key:
+        return (numbers,)
     keys = shape.keys[0] if len(shape.keys) == 1 else f"row({', '.join(shape.keys)})"
-    return (
-        f"count(*){only}",
-        f"count(distinct {keys}){only}",
-        f"array_agg({shape.number}){only}",
-    )
+    return (numbers, f"count(distinct {keys}){only}")
 
 
-def settled(over: int, rows: int, keys: int, numbers: str | None) -> tuple[int, int] | None:
+def settled(over: int, numbers: str | None, keys: int | None = None) -> tuple[int, int] | None:
     """How many keys stand more than once, and in how many rows, from the answers to the above.
 
     None where that must be counted anew. The rows that are left `over` are those of the known
     numbers alone, so no others share a number with another row, nor a key; and among the known
     ones there are as many keys as numbers, so each number is one key.
     """
-    found = Counter((numbers or "{}").strip("{}").split(",")) if rows else Counter()
-    if over != rows - len(found) or keys != len(found):
+    found = Counter(numbers.strip("{}").split(",")) if numbers else Counter()
+    if over != found.total() - len(found) or keys not in (None, len(found)):
         return None
     repeated = [count for count in found.values() if count > 1]
     return len(repeated), sum(repeated)

@@ -13,7 +13,7 @@ from quality.engine.plan.experience import Experience
 from quality.engine.plan.finding import Finding
 from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.progress import Progress
-from quality.engine.plan.scan import Counted, Entry, Row, Scan, exact_values, scans
+from quality.engine.plan.scan import Entry, Row, Scan, exact_values, scans
 from quality.engine.plan.shapes import Duplicates, Orphans, RelationName, Values
 from quality.engine.target.catalogue import Signature
 from quality.engine.target.proofs import Readiness, permission_query, wrapped
@@ -65,7 +65,7 @@ class Execution:
         self.is_small = self._arrangement.is_small
         is_tiny = self._arrangement.is_tiny
         self._progress = [
-            Progress(place, planned if is_tiny else ready.completed(planned), ready)
+            Progress(place, ready.completed(planned, with_hashes=not is_tiny), ready)
             for place, (planned, ready) in enumerate(zip(tests, readiness, strict=True))
             if planned.test.dbt_only is None and (only is None or place in only)
         ]
@@ -248,8 +248,8 @@ class Execution:
                 continue
             progress.take_counts(counted, row, seconds)
             experience.rows(counted.place, progress.rows)
-            if counted.known is not None:
-                self._settle(progress, counted, counted.known, row)
+            if counted.known:
+                self._settle(progress, tuple(row[column] for column in counted.known))
             elif counted.exact is not None:
                 experience.exact(counted.place, progress.rows or 0)
             elif progress.is_inexact and isinstance(progress.planned.shape, Duplicates):
@@ -257,12 +257,10 @@ class Execution:
         if unknown:
             self._ask_scans(unknown, [])
 
-    def _settle(
-        self, progress: Progress, counted: Counted, known: tuple[int, int, int], row: Row
-    ) -> None:
+    def _settle(self, progress: Progress, known: Row) -> None:
         """Whether the known duplicates are still all there are; otherwise they are counted."""
-        rows, keys = (int(row[place] or 0) for place in known[:2])
-        found = settled(progress.rows or 0, rows, keys, row[known[2]])
+        numbers, *keys = known
+        found = settled(progress.rows or 0, numbers, *(int(one or 0) for one in keys))
         if found is None:
             self._experience.unsettled(progress.place)
             self._look_closer(progress)
@@ -310,7 +308,7 @@ class Execution:
             return
         keys, rows = (int(value or 0) for value in answer.rows[0][:2])
         self._experience.exact(progress.place, keys)
-        if self._remembered and not self.is_small:
+        if self._remembered:
             self._experience.repeated(progress.place, answer.rows[0][2])
         progress.count(keys, rows, "grouped", answer.seconds)
 

@@ -40,7 +40,7 @@ class Counted:
 
     `rows`: failing rows, or a surplus that is zero where there is none. `exact`: dbt's count, where
     that is another. `tested`: how many rows or values. `measures`: by name. `condition`: whether an
-    aggregate's condition holds. `known`: rows, keys and numbers of known duplicates.
+    aggregate's condition holds. `known`: what `remembered` asks of known duplicates.
     """
 
     place: int
@@ -49,7 +49,7 @@ class Counted:
     tested: int | None = None
     measures: tuple[tuple[str, int], ...] = ()
     condition: int | None = None
-    known: tuple[int, int, int] | None = None
+    known: tuple[int, ...] = ()
 
     @property
     def judges(self) -> bool:
@@ -233,8 +233,8 @@ def _counted(entry: Entry, columns: _Columns) -> Counted:
         over = columns.add(surplus(shape, conditions))
         if entry.known is None:
             return Counted(place, over, tested=tested)
-        rows, keys, numbers = map(columns.add, remembered(shape, entry.known, conditions))
-        return Counted(place, over, tested=tested, known=(rows, keys, numbers))
+        asked = tuple(map(columns.add, remembered(shape, entry.known, conditions)))
+        return Counted(place, over, tested=tested, known=asked)
     if isinstance(shape, Aggregate):
         measures = {name: columns.filtered(call, subject) for name, call in shape.measures}
         names = {name: f"a{number}" for name, number in measures.items()}

@@ -57,9 +57,9 @@ class Digest:
     function: str = ""
 
     @property
-    def is_faster(self) -> bool:
-        """Whether numbers are sorted faster than the keys."""
-        return bool(self.function)
+    def is_key(self) -> bool:
+        """Whether a number is the key itself; others are sorted faster than their keys."""
+        return not self.function
 
     def of(self, keys: Sequence[str]) -> str:
         """The number of `keys` (SQL), as SQL."""

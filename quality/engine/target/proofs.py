@@ -55,10 +55,12 @@ class Readiness:
     digest: Digest | None = None
     bytewise: str | None = None
 
-    def completed(self, planned: PlannedTest) -> PlannedTest:
+    def completed(self, planned: PlannedTest, *, with_hashes: bool) -> PlannedTest:
         """The test with what is known of its columns."""
-        shape = planned.shape
-        if not isinstance(shape, Duplicates) or self.digest is None:
+        shape, digest = planned.shape, self.digest
+        if not isinstance(shape, Duplicates) or digest is None:
+            return planned
+        if not (with_hashes or digest.is_key):
             return planned
         known = replace(shape, digest=self.digest, bytewise=self.bytewise)
         return replace(planned, shape=known)

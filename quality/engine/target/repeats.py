@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import OrderedDict
+from collections.abc import Sequence
 from functools import lru_cache
 
 from quality.engine.plan.lexing import Token, Unreadable, tokens_of
@@ -25,7 +26,7 @@ _OF_NAMES = frozenset(
 
 
 # Keywords that may stand before a parenthesis, and functions that every PostgreSQL has for every
-# type; any other function may be replaced, or get a closer namesake.
+# type; any other function may be replaced, or get a closer namesake, but for those in pg_catalog.
 _HARMLESS = frozenset(
     ("and", "as", "by", "coalesce", "count", "distinct", "filter", "from", "having", "in", "not")
 ) | {"on", "or", "select", "sum", "where"}
@@ -93,7 +94,7 @@ def is_steady(statement: str) -> bool:
         tokens = tokens_of(statement)
     except Unreadable:
         return False
-    if any(map(_is_call, [None, *tokens], tokens, tokens[1:])):
+    if any(_may_change(place, tokens) for place in range(len(tokens))):
         return False
     return not any(
         token.identifier in _OF_NAMES or (token.kind == "string" and _may_be_a_moment(token.text))
@@ -101,10 +102,15 @@ def is_steady(statement: str) -> bool:
     )
 
 
-def _is_call(before: Token | None, one: Token, following: Token) -> bool:
-    if following.text != "(" or one.kind not in ("name", "quoted") or one.identifier in _HARMLESS:
+def _may_change(place: int, tokens: Sequence[Token]) -> bool:
+    """Whether it is the name of a function that may be another one by now."""
+    one, after = tokens[place], tokens[place + 1 : place + 2]
+    if not after or after[0].text != "(" or one.identifier is None:
         return False
-    return before is None or before.text != ")"  # there it names a subquery
+    before = tokens[place - 1].text if place else ""
+    if before == ".":
+        return tokens[place - 2].identifier != "pg_catalog"
+    return before != ")" and one.identifier not in _HARMLESS  # after one it names a subquery
 
 
 def _may_be_a_moment(literal: str) -> bool:
