@@ -157,7 +157,7 @@ class PlannedEngine:
                     late = [rule_set.rules[place] for place in wanted]
                     redact = self._dbt.redact
                     results = [
-                        result_of(blank_of(rule), rule, NOT_IN_TIME, "", redact) for rule in late
+                        result_of(blank_of(rule), rule, NOT_IN_TIME, redact) for rule in late
                     ]
                 else:
                     words = self._dbt.redact(plain_message(str(error)))
@@ -285,9 +285,10 @@ class PlannedEngine:
                 for place, finding in findings.items()
             }
         blanks, redact = entry.blanks, self._dbt.redact
+        sql = [tests[place].test.sql if scope else None for place in places]
         return [
-            result_of(blanks[place], rules[place], findings[place], tests[place].test.sql, redact)
-            for place in places
+            result_of(blanks[place], rules[place], findings[place], redact, narrowed)
+            for place, narrowed in zip(places, sql, strict=True)
         ]
 
     def _faults_of_groups(

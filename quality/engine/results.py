@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 from quality.catalogue.history import JUDGED_WHEN_STORED
@@ -14,13 +13,15 @@ from quality.engine.plan.finding import Finding
 from quality.engine.plan.urgency import LATE
 from quality.rules import Rule
 
-_SHORT = 4096
 _COUNTED = ("scan", "second_scan", "grouped")
 _LATE_WORDS = "the time of the check was over before this rule was judged"
 
 
-def blank_of(rule: Rule) -> RuleResult:
-    """What a result says of its rule, to be kept with the plan: `result_of` fills in the rest."""
+def blank_of(rule: Rule, sql: str = "") -> RuleResult:
+    """What a result says of its rule, to be kept with the plan: `result_of` fills in the rest.
+
+    `sql` is dbt's query of its failing rows.
+    """
     return RuleResult(
         rule=rule.name,
         type=rule.type,
@@ -31,16 +32,34 @@ def blank_of(rule: Rule) -> RuleResult:
         status="skipped",
         is_shadow=rule.is_shadow,
         weight=rule.weight,
+        sql=stored(sql.strip(), 1_000_000) or None,
     )
 
 
 def result_of(
-    blank: RuleResult, rule: Rule, finding: Finding, sql: str, redact: Callable[[str], str]
+    blank: RuleResult,
+    rule: Rule,
+    finding: Finding,
+    redact: Callable[[str], str],
+    sql: str | None = None,
 ) -> RuleResult:
-    """The rule's result; `sql` is dbt's query of its failing rows.
+    """The rule's result; `sql` where it is another than that of the blank.
 
     What needs history is only measured here.
     """
+    if sql is None and _is_counted(finding) and rule.rule_type.category != "H":
+        return blank.model_copy(
+            update={
+                "status": finding.status,
+                "failures": finding.failures,
+                "failing_rows": finding.failing_rows,
+                "rows_tested": None if rule.rule_type.tested == "none" else finding.rows_tested,
+                "measured": finding.measured,
+                "path": finding.path,
+                "duration_ms": max(0.0, finding.seconds * 1000),
+                "message": finding.message,
+            }
+        )
     status: RuleStatus = finding.status
     failures, message = finding.failures, finding.message
     is_left_out = finding.cause in (LATE, OVER)
@@ -65,27 +84,28 @@ def result_of(
         "measured": finding.measured if status != "error" and not is_left_out else {},
         "path": finding.path,
         "duration_ms": max(0.0, finding.seconds * 1000),
-        "message": message,
-        "sql": _storable(sql) if len(sql) < _SHORT else stored(sql.strip(), 1_000_000),
-    }
-    if (
-        finding.path in _COUNTED
-        and status in ("pass", "warn", "fail")
-        and finding.measured == {"failures": failures}
-        and not (finding.proof or finding.sample or finding.groups)
-    ):  # counts, and our own words about them: there is nothing to be validated
-        return blank.model_copy(update=found)
-    found |= {
         "message": redact(stored(message, 4096)) if message else None,
         "proof": finding.proof,
         "sample": finding.sample,
         "groups": finding.groups if status != "error" else (),
         "groups_left_out": finding.groups_left_out if status != "error" else 0,
     }
+    if sql is not None:
+        found["sql"] = stored(sql.strip(), 1_000_000) or None
     return RuleResult(**{**dict(blank), **found})
 
 
-@lru_cache(maxsize=2048)
-def _storable(sql: str) -> str | None:
-    """Of a plan's tests, which are the same each time."""
-    return stored(sql.strip(), 1_000_000) or None
+def _is_counted(finding: Finding) -> bool:
+    """Whether it has nothing but counts and our own words about them: there is nothing to be
+    validated, nor anything of the database's that could hold a secret."""
+    return (
+        finding.path in _COUNTED
+        and finding.status != "error"
+        and finding.cause is None
+        and finding.failures is not None
+        and finding.failures >= 0
+        and not finding.rows_estimated
+        and len(finding.measured) == 1
+        and finding.measured.get("failures") == finding.failures
+        and not (finding.proof or finding.sample or finding.groups)
+    )

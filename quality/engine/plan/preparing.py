@@ -176,7 +176,8 @@ class Planner:
         planned = tuple(_planned(rule_set, place, test, marker) for place, test in enumerate(tests))
         is_complete = not any(_wants_more(rule) for rule in rule_set.rules)
         plan = Plan(planned, marker, is_complete)
-        return entry_of(plan, [blank_of(rule) for rule in rule_set.rules])
+        both = zip(rule_set.rules, plan.narrowed(), strict=True)
+        return entry_of(plan, [blank_of(rule, test.test.sql) for rule, test in both])
 
     def _key(self, rule_set: RuleSet) -> str:
         return _hashed(self._dbt.version, rule_set.hash)
