@@ -47,9 +47,11 @@ def result_of(
 
     What needs history is only measured here.
     """
-    if sql is None and _is_counted(finding) and rule.rule_type.category != "H":
+    own = {} if sql is None else {"sql": stored(sql.strip(), 1_000_000) or None}
+    if _is_counted(finding) and rule.rule_type.category != "H":
         return blank.model_copy(
             update={
+                **own,
                 "status": finding.status,
                 "failures": finding.failures,
                 "failing_rows": finding.failing_rows,
@@ -90,9 +92,7 @@ def result_of(
         "groups": finding.groups if status != "error" else (),
         "groups_left_out": finding.groups_left_out if status != "error" else 0,
     }
-    if sql is not None:
-        found["sql"] = stored(sql.strip(), 1_000_000) or None
-    return RuleResult(**{**dict(blank), **found})
+    return RuleResult(**{**dict(blank), **found, **own})
 
 
 def _is_counted(finding: Finding) -> bool:

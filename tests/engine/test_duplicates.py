@@ -10,6 +10,7 @@ import pytest
 from quality.engine.plan import arranging, duplicates, execution
 from quality.engine.plan.shapes import Digest
 from quality.engine.planned import PlannedEngine
+from quality.engine.target.wire import Answer, Wire
 from tests.engine.conftest import Target, rule_set
 
 TYPES = {
@@ -29,8 +30,18 @@ TYPES = {
 @pytest.fixture(autouse=True)
 def _large_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every table taken for a large one."""
-    monkeypatch.setattr(arranging, "SMALL_BYTES", 0)
-    monkeypatch.setattr(arranging, "TINY_BYTES", 0)
+    take_for(monkeypatch, "large")
+
+
+def take_for(monkeypatch: pytest.MonkeyPatch, size: str) -> None:
+    """Have every table taken for one of that size."""
+    monkeypatch.setattr(arranging, "SMALL_BYTES", 0 if size == "large" else 2**40)
+    monkeypatch.setattr(arranging, "TINY_BYTES", 2**40 if size == "tiny" else 0)
+
+
+@pytest.fixture(params=["large", "small", "tiny"])
+def _size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_for(monkeypatch, request.param)
 
 
 @pytest.fixture(params=["hashes", "hashes that often collide"])
@@ -112,7 +123,7 @@ STEPS = (
 )
 
 
-@pytest.mark.usefixtures("_hashing")
+@pytest.mark.usefixtures("_size", "_hashing")
 def test_each_count_is_exact_whatever_was_there_before(
     engine: PlannedEngine, target: Target, table: str
 ) -> None:
@@ -160,7 +171,7 @@ def test_what_is_known_is_not_counted_again(
 def test_too_many_are_not_remembered(
     engine: PlannedEngine, target: Target, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(duplicates, "MOST_REMEMBERED", 3)
+    monkeypatch.setattr(arranging, "MOST_REMEMBERED", 3)
     insert(target, "select generate_series(1, 100) union all select generate_series(1, 4)")
     for _ in range(4):
         assert judged(engine, table) == counted(target)
@@ -171,6 +182,52 @@ def test_too_many_are_not_remembered(
     ]
     assert entry.prepared is not None
     assert entry.prepared.experience.known == {}
+
+
+@pytest.mark.parametrize("before", ["large", "small"])
+@pytest.mark.parametrize("after", ["small", "tiny"])
+def test_what_is_known_of_a_table_that_shrinks_is_no_fault(
+    engine: PlannedEngine,
+    target: Target,
+    table: str,
+    monkeypatch: pytest.MonkeyPatch,
+    before: str,
+    after: str,
+) -> None:
+    take_for(monkeypatch, before)
+    insert(target, "select generate_series(1, 300) union all select generate_series(1, 9)")
+    for _ in range(4):
+        assert judged(engine, table) == counted(target)
+    faults: list[str | None] = []
+    answered = Wire._answer
+
+    def noted(wire: Wire, result: Any, seconds: float) -> Answer:
+        answer = answered(wire, result, seconds)
+        faults.extend([answer.message] if answer.failed else [])
+        return answer
+
+    monkeypatch.setattr(Wire, "_answer", noted)
+    take_for(monkeypatch, after)
+    assert judged(engine, table) == counted(target)
+    change(target, "delete from engine.repeated where i <= 9")
+    for _ in range(3):
+        assert judged(engine, table) == counted(target)
+    assert faults == []
+
+
+def test_many_keys_of_a_small_table_are_grouped_each_time(
+    engine: PlannedEngine, target: Target, table: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_for(monkeypatch, "large")
+    insert(target, "select generate_series(1, 300) union all select generate_series(1, 150)")
+    for _ in range(3):
+        assert judged(engine, table) == counted(target)
+    take_for(monkeypatch, "small")
+    for _ in range(3):
+        assert judged(engine, table) == counted(target)
+    change(target, "delete from engine.repeated where i = 7")
+    for _ in range(3):
+        assert judged(engine, table) == counted(target)
 
 
 def test_rows_that_passed_are_looked_at_together_and_counted_when_some_fail(

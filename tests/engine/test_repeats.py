@@ -94,6 +94,35 @@ def test_rows_that_change_are_seen(
     assert executed(sent) == 4
 
 
+def test_duplicates_that_are_known_are_part_of_the_scan(
+    new_engine: Callable[..., PlannedEngine], target: Target, table: str, sent: list[str]
+) -> None:
+    write(target, f"insert into {table} values (1, 'new', null), (2, 'new', null)")
+    engine, rules = new_engine(), rule_set(table, {"type": "unique", "column": "id"})
+    for _ in range(6):
+        assert said(engine.run(rules)) == [("fail", 2, 4)]
+    sent.clear()
+    assert said(engine.run(rules)) == [("fail", 2, 4)]
+    (message,) = sent
+    assert executed(sent) == 1
+    assert message.endswith("; rollback"), "one scan, which ends the transaction"
+    for rows, expected in (
+        ("values (1, 'new', null)", [("fail", 2, 5)]),
+        ("values (7, 'new', null), (7, 'new', null)", [("fail", 3, 7)]),
+        ("values (null, 'new', null)", [("fail", 3, 7)]),
+    ):
+        write(target, f"insert into {table} {rows}")
+        for _ in range(4):
+            assert said(engine.run(rules)) == expected
+    write(target, f"delete from {table} where id in (1, 7)")
+    for _ in range(4):
+        assert said(engine.run(rules)) == [("fail", 1, 2)]
+    sent.clear()
+    write(target, f"delete from {table} where id = 2")
+    for _ in range(4):
+        assert said(engine.run(rules)) == [("pass", 0, 0)]
+
+
 @pytest.mark.parametrize(
     "change",
     [

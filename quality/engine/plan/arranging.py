@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from quality.engine.plan.duplicates import Known
+from quality.engine.plan.duplicates import MOST_LISTED, MOST_REMEMBERED, Known
 from quality.engine.plan.experience import Experience
 from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.scan import Entry, Scan, scans, spread
@@ -55,6 +55,11 @@ class Arrangement:
         sizes = [(one.kind, one.bytes < SMALL_BYTES, one.estimated_rows) for one in known]
         return (self._queries, self.is_tiny, *sizes)
 
+    @property
+    def most_remembered(self) -> int:
+        """How many keys that stand more than once are kept for the next run."""
+        return MOST_LISTED if self.is_small else MOST_REMEMBERED
+
     def is_impure(self, place: int, planned: PlannedTest, kind: type[Values | Duplicates]) -> bool:
         """Whether it is of that kind and was not clean the last time."""
         return place in self._experience.impure and isinstance(planned.shape, kind)
@@ -66,7 +71,7 @@ class Arrangement:
             return False
         if len(shape.keys) > 1 and shape.digest is None:
             return True
-        return self.is_impure(place, planned, Duplicates) and self._steady(place) is None
+        return self.is_impure(place, planned, Duplicates) and self._steady(place, shape) is None
 
     def estimate(self, planned: PlannedTest) -> int | None:
         """About how many rows a proof is of, as the statistics say: none is read to know that."""
@@ -107,15 +112,15 @@ class Arrangement:
             place,
             planned,
             exactly=is_small or self.is_impure(place, planned, Values),
-            known=self._steady(place) if isinstance(shape, Duplicates) else None,
+            known=self._steady(place, shape) if isinstance(shape, Duplicates) else None,
         )
 
-    def _steady(self, place: int) -> Known | None:
+    def _steady(self, place: int, shape: Duplicates) -> Known | None:
         """The keys that stood more than once each time, and probably still do."""
         known = self._experience.known.get(place)
-        if known is None or not known.is_steady or not self._remembered:
+        if known is None or not known.is_steady or not self._remembered or shape.digest is None:
             return None
-        return known
+        return known if known.count <= self.most_remembered else None
 
     def _with_look(self, relation: RelationName, entries: list[Entry]) -> list[Entry]:
         """Tests of a large table whose rows have all passed before are looked at together."""

@@ -16,12 +16,17 @@ from quality.engine.plan.shapes import Duplicates
 MOST_REMEMBERED = 5_000
 """Keys of one test whose hashes are kept, some 20 bytes each."""
 
+MOST_LISTED = 100
+"""Keys that are listed in a statement, so that it may be prepared; more are one text in it. Of a
+small table no more are kept, as it is grouped in less time than they are read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """The keys that the newest groupings found, as numbers in SQL. `is_steady`: twice the same."""
 
     numbers: str
+    count: int
     is_steady: bool = False
 
 
@@ -47,13 +52,15 @@ def surplus(shape: Duplicates, conditions: str) -> str:
 def remembered(shape: Duplicates, known: Known, conditions: str) -> tuple[str, ...]:
     """Of the rows whose keys have the known numbers: all the numbers, and, where a number is not
     the key itself, how many keys."""
-    is_known = f"{shape.number} in ({known.numbers})"
+    numbers = known.numbers
+    listed = f"in ({numbers})" if known.count <= MOST_LISTED else f"= any ('{{{numbers}}}'::int8[])"
+    is_known = f"{shape.number} {listed}"
     only = _filter(f"({conditions}) and {is_known}" if conditions else is_known)
-    numbers = f"pg_catalog.array_agg({shape.number}){only}"
+    found = f"pg_catalog.array_agg({shape.number}){only}"
     if shape.digest is not None and shape.digest.is_key:
-        return (numbers,)
+        return (found,)
     keys = shape.keys[0] if len(shape.keys) == 1 else f"row({', '.join(shape.keys)})"
-    return (numbers, f"count(distinct {keys}){only}")
+    return (found, f"count(distinct {keys}){only}")
 
 
 def settled(over: int, numbers: str | None, keys: int | None = None) -> tuple[int, int] | None:
@@ -70,11 +77,14 @@ def settled(over: int, numbers: str | None, keys: int | None = None) -> tuple[in
     return len(repeated), sum(repeated)
 
 
-def exact_duplicates(shape: Duplicates, *, mostly_unique: bool = False) -> str:
+def exact_duplicates(
+    shape: Duplicates, *, mostly_unique: bool = False, most: int = MOST_REMEMBERED
+) -> str:
     """A query with the number of keys that stand more than once, of their rows, and their numbers.
 
     `mostly_unique`: sorting is better than hashing, which would keep an entry for nearly each row.
-    The numbers are NULL where the shape has no digest, and one too many where there are too many.
+    The numbers are NULL where the shape has no digest, and one too many where there are more than
+    `most`.
     """
     counts = "select count(*), coalesce(sum(n), 0)::bigint,"
     names = [f"k{place}" for place in range(len(shape.keys))]
@@ -89,20 +99,20 @@ def exact_duplicates(shape: Duplicates, *, mostly_unique: bool = False) -> str:
     grouped = f"count(*) as n from {source} group by {named} having count(*) > 1"
     if shape.digest is None:
         return f"{counts} null from (select {grouped}) found"
-    few = f"select {shape.digest.of(names)} as number from found limit {MOST_REMEMBERED + 1}"
+    few = f"select {shape.digest.of(names)} as number from found limit {most + 1}"
     return (
         f"with found as materialized (select {named}, {grouped})"
-        f" {counts} (select array_agg(number) from ({few}) few) from found"
+        f" {counts} (select pg_catalog.array_agg(number) from ({few}) few) from found"
     )
 
 
-def learned(numbers: str | None, before: Known | None) -> Known | None:
+def learned(numbers: str | None, before: Known | None, most: int) -> Known | None:
     """What to remember of the numbers that `exact_duplicates` gave."""
     found: Sequence[str] = sorted((numbers or "{}").strip("{}").split(","))
-    if not found[0] or len(found) > MOST_REMEMBERED or "NULL" in found:
+    if not found[0] or len(found) > most or "NULL" in found:
         return None
     text = ",".join(found)
-    return Known(text, is_steady=before is not None and before.numbers == text)
+    return Known(text, len(found), is_steady=before is not None and before.numbers == text)
 
 
 def _filter(condition: str) -> str:

@@ -169,7 +169,8 @@ class Execution:
         if isinstance(shape, Duplicates):
             handler = partial(Execution._take_duplicates, place=progress.place)
             by_sorting = progress.place in self._experience.mostly_unique
-            statement = exact_duplicates(shape, mostly_unique=by_sorting)
+            most = self._arrangement.most_remembered
+            statement = exact_duplicates(shape, mostly_unique=by_sorting, most=most)
             self._scans.append(statement)
             self._ask(statement, handler)
 
@@ -309,7 +310,8 @@ class Execution:
         keys, rows = (int(value or 0) for value in answer.rows[0][:2])
         self._experience.exact(progress.place, keys)
         if self._remembered:
-            self._experience.repeated(progress.place, answer.rows[0][2])
+            most = self._arrangement.most_remembered
+            self._experience.repeated(progress.place, answer.rows[0][2], most)
         progress.count(keys, rows, "grouped", answer.seconds)
 
     def _take_values(self, answer: Answer, places: tuple[int, ...]) -> None:

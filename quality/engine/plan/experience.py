@@ -48,10 +48,10 @@ class Experience:
         """So many rows were over, beyond the first of each value."""
         self._note(self.mostly_unique, place, 2 * over < values)
 
-    def repeated(self, place: int, numbers: str | None) -> None:
-        """A grouping gave these numbers of keys that stand more than once."""
+    def repeated(self, place: int, numbers: str | None, most: int) -> None:
+        """A grouping gave these numbers of keys that stand more than once; `most` are kept."""
         before = self.known.pop(place, None)
-        found = learned(numbers, before)
+        found = learned(numbers, before, most)
         if found is not None:
             self.known[place] = found
         if found != before:

@@ -28,8 +28,8 @@ _OF_NAMES = frozenset(
 # Keywords that may stand before a parenthesis, and functions that every PostgreSQL has for every
 # type; any other function may be replaced, or get a closer namesake, but for those in pg_catalog.
 _HARMLESS = frozenset(
-    ("and", "as", "by", "coalesce", "count", "distinct", "filter", "from", "having", "in", "not")
-) | {"on", "or", "select", "sum", "where"}
+    ("and", "as", "by", "coalesce", "count", "distinct", "filter", "from", "having", "in")
+) | {"materialized", "not", "on", "or", "select", "sum", "where"}
 _LONGEST = 20_000
 """Characters of a statement, beyond which planning it is not what takes long."""
 
