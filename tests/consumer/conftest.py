@@ -27,7 +27,7 @@ from consumer.reading import Reader
 from consumer.records import Delivery, Record
 from consumer.runs import Runs
 from quality.budgets import Budget
-from quality.checks import CheckOutcome, RuleResult, completed
+from quality.checks import OUT_OF_TIME, CheckOutcome, RuleResult, completed
 from quality.client import ApiClient
 from quality.predicates import Predicate
 from quality.rules import RuleSet
@@ -36,6 +36,17 @@ from tests.consumer.contract_api import ContractApi
 
 TOPIC = "requests"
 KEPT_RULE_SETS = 2
+LATE = RuleResult(
+    rule="id_known",
+    type="not_null",
+    dimension="completeness",
+    kind="business",
+    severity="error",
+    status="skipped",
+    message=f"{OUT_OF_TIME}: the time was over",
+    sql="select 1",
+)
+"""A rule that a deadline left."""
 
 
 class RecordingEngine:

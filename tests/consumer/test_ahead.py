@@ -12,9 +12,8 @@ from consumer import runs
 from consumer.jobs import Job
 from consumer.records import Delivery
 from consumer.runs import Ahead
-from quality.checks import OUT_OF_TIME, RuleResult
 from quality.errors import EngineError
-from tests.consumer.conftest import Bench
+from tests.consumer.conftest import LATE, Bench
 from tests.consumer.contract_api import RULE_SET, Answer, problem
 
 QUICK_MS = 1.0
@@ -270,20 +269,16 @@ def test_one_that_is_known_to_be_in_vain_is_not_made(warm: Bench) -> None:
 
 
 def test_what_a_deadline_left_follows(warm: Bench) -> None:
-    warm.engine.leaves = (
-        RuleResult(
-            rule="id_known",
-            type="not_null",
-            dimension="completeness",
-            kind="business",
-            severity="error",
-            status="skipped",
-            message=f"{OUT_OF_TIME}: the time was over",
-            sql="select 1",
-        ),
-    )
+    go_on = threading.Event()
+    warm.engine.leaves = (LATE,)
+    warm.engine.on_complete = lambda: go_on.wait(20)  # or there is only the whole to be stored
     warm.api.time_limit_s = 120.0
-    warm.work(new(warm, "request-1", deadline_ms=120_000))
+    warm.put(new(warm, "request-1", deadline_ms=120_000))
+    while "request-1" not in warm.api.partial:
+        warm.worker.turn()
+    assert "request-1" not in warm.api.results
+    go_on.set()
+    warm.drain()
     assert (len(warm.engine.runs), warm.engine.completed) == (2, ["shop.orders"])
     assert (len(warm.api.partial["request-1"]), len(warm.api.results["request-1"])) == (1, 1)
 

@@ -7,20 +7,8 @@ from typing import Any
 
 import pytest
 
-from quality.checks import OUT_OF_TIME, RuleResult
-from tests.consumer.conftest import Bench
+from tests.consumer.conftest import LATE, Bench
 from tests.consumer.contract_api import Answer, problem
-
-LATE = RuleResult(
-    rule="id_known",
-    type="not_null",
-    dimension="completeness",
-    kind="business",
-    severity="error",
-    status="skipped",
-    message=f"{OUT_OF_TIME}: the time was over",
-    sql="select 1",
-)
 
 
 @pytest.fixture
