@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +26,7 @@ from api.store.gate import Gate
 from api.store.leases import Claim, Lease
 from api.store.outcomes import Finished, Stored
 from api.store.rule_sets import RuleSets
+from quality.budgets import Budget
 from quality.checks import CheckOutcome, completed, failed_outcome
 from quality.engine import Engine, EngineBusy
 from quality.engine.cancellation import Cancellation
@@ -48,6 +49,26 @@ class Answered:
 
     check: dict[str, Any]
     is_replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What was found before there was a claim: by the rules that its outcome names, and within a
+    budget."""
+
+    outcome: CheckOutcome
+    budget: Budget
+
+    def answers(self, request: Request, claim: Claim) -> bool:
+        """Whether it is what the claim asks for, and the whole of it."""
+        return (
+            claim.rule_set is not None
+            and claim.rule_set.hash == self.outcome.rule_set_hash
+            and claim.scope == request.body.scope
+            and claim.budget == self.budget
+            and not claim.is_begun
+            and not self.outcome.late
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,9 +214,8 @@ class Checking:
                     others = [requests[place] for place in rest]
                     found = claims.claim(db, others, self.rule_sets, lease)
                 taken |= dict(zip(rest, found, strict=True))
-        except SQLAlchemyError:  # who asked never hears of those that were taken
-            with suppress(SQLAlchemyError), self.database.connect() as db:
-                leases.release(db, [(claim.id, claim.fence) for claim in taken.values()])
+        except SQLAlchemyError:
+            self._let_go(taken.values())
             raise
         answers = [taken[place] for place in range(len(requests))]
         for claim in answers:
@@ -203,6 +223,30 @@ class Checking:
                 given_up = Finished(claim.id, claim.fence, claim.given_up)
                 self._count([Stored(claim.id, "stored", source)], [given_up])
         return answers
+
+    def store_ahead(
+        self, requests: Sequence[Request], claims: list[Claim], ahead: Sequence[Ahead | None]
+    ) -> list[Claim]:
+        """Store what was run before these claims and is what they ask for: those are `stored`."""
+        finished = [
+            Finished(claim.id, claim.fence, run.outcome)
+            for request, claim, run in zip(requests, claims, ahead, strict=True)
+            if run is not None and run.answers(request, claim)
+        ]
+        if not finished:
+            return claims
+        try:
+            answers = self.store(finished)
+        except Exception:
+            self._let_go(claims)
+            raise
+        stored = {one.id for one in answers if one.result == "stored"}
+        return [
+            Claim(claim.id, "stored")
+            if claim.rule_set is not None and claim.id in stored
+            else claim
+            for claim in claims
+        ]
 
     def store(self, finished: list[Finished]) -> list[Stored]:
         """Store a batch of outcomes, each once, all of them or none; then count them."""
@@ -228,6 +272,11 @@ class Checking:
         """Have the rest of a check judged here or, where there is no room, by whoever has some."""
         if self.rests is None or not self.rests.take(rest):
             self._give_back(rest)
+
+    def _let_go(self, claims: Iterable[Claim]) -> None:
+        """Give back what was claimed for somebody who never hears of it."""
+        with suppress(SQLAlchemyError), self.database.connect() as db:
+            leases.release(db, [(claim.id, claim.fence) for claim in claims])
 
     def _give_back(self, rest: Rest) -> None:
         request = rest.request

@@ -2,7 +2,7 @@
 
 The order of operations is what makes results effectively-once: claim, run, store, and only then is
 an offset done. A crash anywhere in between repeats work, never a result. A quick check may be run
-while its claim is asked for, which says whether that run counts.
+before its claim is asked for, or meanwhile; the claim says whether that run counts.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from consumer.backoff import Backoff
 from consumer.breaker import Breaker
-from consumer.claims import MAX_ITEMS, Claim, ClaimDesk, Judged
+from consumer.claims import MAX_ITEMS, Claim, ClaimDesk, Judged, Ran
 from consumer.dead_letters import Reason
 from consumer.inbox import Inbox
 from consumer.jobs import Job, Table
@@ -26,6 +26,7 @@ from consumer.patience import Stopping
 from consumer.reading import Reader
 from consumer.records import Delivery, Record
 from consumer.runs import Ahead, Done, Runs
+from quality.checks import CheckOutcome
 from quality.errors import StringXError
 from quality.logs import get_logger
 
@@ -33,6 +34,8 @@ log = get_logger(__name__)
 
 POST_EVERY_S = 0.02
 """Where work has piled up, outcomes wait this long at most to be posted together."""
+AHEAD_S = 0.01
+"""So long a claim waits for the run that may go with it; after that both go on side by side."""
 CANCELLED_S = 3.0
 """How long a run that was cancelled at the end may take to notice."""
 
@@ -157,7 +160,7 @@ class BatchWorker:
         ahead = self._run_ahead(jobs)
         claims: dict[Table, list[Claim]] = {}
         try:
-            claims = self._ask(jobs)
+            claims = self._ask(jobs, ahead)
         finally:
             if ahead is not None:
                 self.runs.settle(ahead, next(iter(claims.get(ahead.job.table, ())), None))
@@ -182,15 +185,21 @@ class BatchWorker:
         work = self.memory.foresee(jobs[0], self.run_ahead_ms)
         return None if work is None else self.runs.begin(jobs[0], work)
 
-    def _ask(self, jobs: list[Job]) -> dict[Table, list[Claim]]:
-        """The claims that are given, by table; other answers are dealt with."""
+    def _ask(self, jobs: list[Job], ahead: Ahead | None) -> dict[Table, list[Claim]]:
+        """The claims that are given, by table; other answers are dealt with. What was found `ahead`
+        goes with the question, if it is there soon."""
         claims: dict[Table, list[Claim]] = {}
         with self._careful([delivery for job in jobs for delivery in job.deliveries], jobs):
-            for job, answer in self.desk.claim(jobs):
+            ran = None if ahead is None else self.runs.found(ahead, AHEAD_S)
+            for job, answer in self.desk.claim(jobs, ran):
                 if isinstance(answer, StringXError):
                     self._reject(job, Reason.of(answer, "claim"))
                 elif isinstance(answer, Claim):
                     claims.setdefault(job.table, []).append(answer)
+                elif isinstance(answer, Ran):
+                    if ahead is not None:
+                        ahead.is_stored = True
+                    self._stored(job, answer.outcome, "stored")
                 elif answer["outcome"] == "done":
                     self._finished(job, "replayed")
                     log.info("check_replayed", correlation_id=job.id, status=answer.get("status"))
@@ -217,15 +226,7 @@ class BatchWorker:
                 if isinstance(answer, StringXError):
                     self._reject(claim.job, Reason.of(answer, "store"))
                 elif answer in ("stored", "replayed"):
-                    self._finished(claim.job, answer)
-                    log.info(
-                        "check_finished",
-                        correlation_id=claim.job.id,
-                        table=claim.job.request.table,
-                        status=outcome.status,
-                        duration_ms=round(outcome.duration_ms, 1),
-                        result=answer,
-                    )
+                    self._stored(claim.job, outcome, answer)
                 else:
                     # stale_fence: another worker has it now, and may yet die; unknown: the API
                     # forgot it. A new claim finds out which, and the offset waits for the answer.
@@ -290,6 +291,17 @@ class BatchWorker:
                     self.inbox.put_off(delivery, wait_s)
         else:
             self._backoff.reset()
+
+    def _stored(self, job: Job, outcome: CheckOutcome, result: str) -> None:
+        self._finished(job, result)
+        log.info(
+            "check_finished",
+            correlation_id=job.id,
+            table=job.request.table,
+            status=outcome.status,
+            duration_ms=round(outcome.duration_ms, 1),
+            result=result,
+        )
 
     def _finished(self, job: Job, outcome: str) -> None:
         for number, delivery in enumerate(job.deliveries):

@@ -59,6 +59,16 @@ class Judged(NamedTuple):
     is_partial: bool = False
 
 
+class Ran(NamedTuple):
+    """What was run for a job before its claim, and what it came to."""
+
+    work: Work
+    outcome: CheckOutcome
+
+
+Answer = Claim | Ran | dict[str, Any] | StringXError
+
+
 class ClaimDesk:
     """Claims, outcomes and releases in bodies that the API takes; knows what is in hand.
 
@@ -84,11 +94,14 @@ class ClaimDesk:
         self._held: dict[str, Claim] = {}
         self._lock = threading.Lock()
 
-    def claim(self, jobs: list[Job]) -> Iterator[tuple[Job, Claim | dict[str, Any] | StringXError]]:
-        """Claim jobs; yields, in order, the claim, the API's other answer, or why it refused."""
+    def claim(self, jobs: list[Job], ran: Ran | None = None) -> Iterator[tuple[Job, Answer]]:
+        """Claim jobs; yields, in order, the claim, the API's other answer, or why it refused.
+
+        What `ran` for a lone job goes with the question, and is the answer where it was stored.
+        """
         documents = [(job, json.dumps(job.document()).encode()) for job in jobs]
         for part in _parts(documents):
-            yield from self._claim(part)
+            yield from self._claim(part, ran)
 
     def store(self, finished: list[Judged]) -> Iterator[tuple[Judged, str | StringXError]]:
         """Post outcomes; yields, in order, what became of each or why the API refused it.
@@ -147,13 +160,17 @@ class ClaimDesk:
             return list(self._held.values())
 
     def _claim(
-        self, part: list[tuple[Job, bytes]]
-    ) -> Iterator[tuple[Job, Claim | dict[str, Any] | StringXError]]:
+        self, part: list[tuple[Job, bytes]], ran: Ran | None = None
+    ) -> Iterator[tuple[Job, Answer]]:
         asked_at = time.monotonic()
         known = self._memory.rule_sets(job for job, _ in part)
         head = json.dumps({"worker": self._worker, "known_rule_sets": list(known)})
+        body, at_first = _listed(head, "requests", part), None
+        if ran is not None:
+            with_run = _listed(head, "requests", [(job, _with_run(one, ran)) for job, one in part])
+            at_first = with_run if len(with_run) <= MAX_BODY_BYTES else None
         try:
-            answer = self._api.post("/claims", _listed(head, "requests", part))
+            answer = self._api.post("/claims", body, at_first=at_first)
         except (InvalidInput, Conflict) as error:
             if len(part) == 1:
                 yield part[0][0], error
@@ -164,6 +181,11 @@ class ClaimDesk:
         sets: dict[str, RuleSet | None] = {**known}
         sets |= {key: _rule_set(document) for key, document in answer["rule_sets"].items()}
         for (job, _), one in zip(part, answer["claims"], strict=True):
+            if ran is not None and one["outcome"] == "stored":
+                self._memory.keep(job, ran.work)
+                self._memory.took(job, ran.work.rule_set_hash, ran.outcome.duration_ms)
+                yield job, ran
+                continue
             if one["outcome"] != "claimed":
                 yield job, one
                 continue
@@ -225,6 +247,13 @@ def _rule_set(document: Any) -> RuleSet | None:
     except (ValueError, KeyError, TypeError) as error:
         log.error("rule_set_not_understood", faults=str(error))
         return None
+
+
+def _with_run(document: bytes, ran: Ran) -> bytes:
+    """The document of a job, with what was run for it."""
+    budget = json.dumps(ran.work.budget.document()).encode()
+    outcome = ran.outcome.model_dump_json(exclude_defaults=True).encode()
+    return b'%s,"ahead":{"budget":%s,"outcome":%s}}' % (document[:-1], budget, outcome)
 
 
 def _references(claims: list[Claim]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from consumer.backoff import Backoff
 from consumer.health import Health
 from consumer.metrics import Metrics
 from quality.client import ApiClient, Unauthorized
-from quality.errors import NotFound, Unavailable
+from quality.errors import Conflict, InvalidInput, NotFound, Unavailable
 from quality.logs import get_logger
 
 SAY_EVERY_S = 30.0
@@ -41,8 +41,9 @@ class PatientApi:
         self._metrics = metrics
         self._health = health
 
-    def post(self, path: str, json: Any) -> Any:
-        """The API's answer, however long it takes to come.
+    def post(self, path: str, json: Any, *, at_first: Any = None) -> Any:
+        """The API's answer, however long it takes to come; `at_first` is sent once, in place of
+        `json`, and is not insisted on.
 
         Waits with full jitter, and as long as the API asks, while it is away (Unavailable), refuses
         the token (Unauthorized) or does not know the path (NotFound: it is another version, or the
@@ -51,10 +52,16 @@ class PatientApi:
         """
         backoff = Backoff(self._retry_max_s)
         said = 0.0
+        body = json if at_first is None else at_first
         while True:
             try:
-                answer = self._client.post(path, json)
+                answer = self._client.post(path, body)
+            except (InvalidInput, Conflict):
+                if body is json:
+                    raise
+                body = json
             except (Unavailable, Unauthorized, NotFound) as error:
+                body = json
                 self._health.api_failed(str(error))
                 if time.monotonic() - said >= SAY_EVERY_S:
                     said = time.monotonic()

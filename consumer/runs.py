@@ -1,7 +1,8 @@
 """Runs of the engine, a few at a time: the claims of one table one after the other.
 
-A run may begin ahead of its claim, by what the claim will most likely say: then whichever ends
-last, the run or the claim, sees whether it counts.
+A run may begin ahead of its claim, by what the claim will most likely say. What it found goes with
+the claim or, where it takes longer, whichever ends last, the run or the claim, sees whether it
+counts.
 """
 
 from __future__ import annotations
@@ -10,11 +11,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from consumer.claims import Claim
+from consumer.claims import Claim, Ran
 from consumer.jobs import Job, Table
 from consumer.metrics import Metrics
 from consumer.work import Work
@@ -84,10 +85,12 @@ class Ahead:
     job: Job
     work: Work
     outcome: CheckOutcome | None = None
-    is_over: bool = False
+    over: threading.Event = field(default_factory=threading.Event)
     ended_at: float = 0.0
     claim: Claim | None = None
     is_settled: bool = False
+    is_stored: bool = False
+    """It went with the question for its claim, and that was the end of it."""
 
     @property
     def is_foreseen(self) -> bool:
@@ -166,12 +169,21 @@ class Runs:
         self._queue.put(ahead)
         return ahead
 
+    def found(self, ahead: Ahead, within_s: float) -> Ran | None:
+        """What may go with the claim: a whole check that is over in time."""
+        if not ahead.over.wait(within_s) or self._aborted():
+            return None
+        outcome = ahead.outcome
+        if outcome is None or outcome.late or not ahead.is_usable:
+            return None
+        return Ran(ahead.work, outcome)
+
     def settle(self, ahead: Ahead, claim: Claim | None) -> None:
         """What the claim was answered with: the run counts if the claim asks for the same, another
         one is made if it asks for something else, and there is nothing to do without it."""
         with self._lock:
             ahead.claim, ahead.is_settled = claim, True
-            if not ahead.is_over:
+            if not ahead.over.is_set():
                 return
         self._conclude(ahead)
 
@@ -246,7 +258,8 @@ class Runs:
             ahead.outcome = self._outcome(ahead.work, ahead.job)
         with self._lock:
             self._free += 1
-            ahead.is_over, ahead.ended_at = True, time.monotonic()
+            ahead.ended_at = time.monotonic()
+            ahead.over.set()
             if not ahead.is_settled:
                 return
         self._conclude(ahead)
@@ -254,7 +267,7 @@ class Runs:
     def _conclude(self, ahead: Ahead) -> None:
         """Of a run that is over and a claim that is answered: called by whoever comes last."""
         claim, outcome, rest = ahead.claim, ahead.outcome, None
-        is_used = ahead.is_foreseen and ahead.is_usable
+        is_used = ahead.is_stored or (ahead.is_foreseen and ahead.is_usable)
         if claim is not None and not is_used:
             with self._lock:
                 self._waiting += 1

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from api import views
+from api.checking import Ahead
 from api.operations import Answer, Body, Operations
 from api.services import services
 from api.store import leases
 from api.store.checks import Request
 from api.store.leases import Claim
 from api.store.outcomes import Finished
+from quality.budgets import UNLIMITED, Budget
 from quality.checks import CheckOutcome, CheckRequest
 from quality.names import RequestId, Text
 
@@ -22,12 +24,22 @@ add = operations.add
 Fence = Annotated[int, Field(ge=0, lt=2**31)]
 
 
+class AheadItem(Body):
+    outcome: CheckOutcome
+    budget: Budget = Field(default=UNLIMITED, description="what it was allowed to cost")
+
+
 class ClaimItem(Body):
     id: RequestId
     request: CheckRequest
     traceparent: (
         Annotated[str, Field(pattern=r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")] | None
     ) = None
+    ahead: AheadItem | None = Field(
+        default=None,
+        description="what was run before this claim, of all rows that the request names: it is "
+        "stored at once if these are the rules and the budget that the claim would name",
+    )
 
 
 class ClaimBody(Body):
@@ -69,10 +81,21 @@ class ClaimReferences(Body):
 
 @add("POST", "/claims", body=ClaimBody, answers={200: views.ClaimList}, scope="results")
 def claim_requests(body: ClaimBody) -> Answer:
-    """Claim a batch of requests: each is stored as received and, if it is free, leased."""
+    """Claim a batch of requests: each is stored as received and, if it is free, leased.
+
+    One that was run `ahead` of its claim, and as it asks for, is answered `stored`: nothing is left
+    to do.
+    """
     requests = [Request(item.id, item.request, item.traceparent) for item in body.requests]
     lease_s = services().settings.lease_s
-    found = services().checking.claim(requests, body.worker, "kafka", lease_s)
+    checking = services().checking
+    found = checking.claim(requests, body.worker, "kafka", lease_s)
+    if any(item.ahead is not None for item in body.requests):
+        ahead = [
+            None if item.ahead is None else Ahead(item.ahead.outcome, item.ahead.budget)
+            for item in body.requests
+        ]
+        found = checking.store_ahead(requests, found, ahead)
     described = [
         _described(claim, request, lease_s) for claim, request in zip(found, requests, strict=True)
     ]

@@ -48,9 +48,9 @@ class Claim:
 
     `claimed` comes with fencing token, rules and the scope, its relative times those of when the
     request was taken; `done` with the stored status; `busy` with when to ask again; `rejected` with
-    why. `is_begun`: it has the verdict of its deadline, and only the whole of it is asked for,
-    however long that takes. `given_up` is what was stored for a request that took its workers down
-    each time.
+    why; `stored`: what was run before it is its outcome now. `is_begun`: it has the verdict of its
+    deadline, and only the whole of it is asked for, however long that takes. `given_up` is what was
+    stored for a request that took its workers down each time.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""Checks that begin while their claim is asked for: the claim says whether that counts."""
+"""Checks that begin before their claim is asked for: the claim says whether that counts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from consumer import runs
+from consumer import batch, claims, runs
 from consumer.jobs import Job
 from consumer.records import Delivery
 from consumer.runs import Ahead
@@ -67,11 +67,119 @@ def test_a_check_like_the_last_one_begins_before_its_claim_is_answered(warm: Ben
     seen = runs_before_the_answer(warm)
     warm.work(new(warm, "request-1"))
     assert seen == [2]
-    assert [path for path, _ in warm.api.calls] == ["/claims", "/outcomes"] * 2
     assert len(warm.api.results["request-1"]) == 1
     assert len(warm.engine.runs) == 2
     assert (warm.position, warm.counted("stored")) == (2, 2)
     assert (counted(warm, "used"), counted(warm, "dropped")) == (1, 0)
+
+
+@pytest.fixture
+def patient(warm: Bench, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A warm bench whose claims wait for what was run before them, however slow the machine is."""
+    monkeypatch.setattr(batch, "AHEAD_S", 20.0)
+    return warm
+
+
+def claimed_with_a_run(bench: Bench) -> list[bool]:
+    """Of each request claimed after the first, whether what was run went with it."""
+    bodies = bench.api.bodies("/claims")[1:]
+    return ["ahead" in item for body in bodies for item in body["requests"]]
+
+
+def test_what_was_found_soon_is_stored_with_the_claim(patient: Bench) -> None:
+    for number in range(3):
+        patient.work(new(patient, f"request-{number}"))
+    assert [path for path, _ in patient.api.calls] == ["/claims", "/outcomes"] + ["/claims"] * 3
+    assert claimed_with_a_run(patient) == [True] * 3
+    assert [len(results) for results in patient.api.results.values()] == [1] * 4
+    assert len(patient.engine.runs) == 4
+    assert (patient.position, patient.counted("stored")) == (4, 4)
+    assert (counted(patient, "used"), counted(patient, "dropped")) == (3, 0)
+    assert patient.worker.desk.held() == []
+
+
+def test_a_claim_asks_beside_a_run_that_takes_longer(
+    warm: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "AHEAD_S", 0.0)
+    claimed = threading.Event()
+
+    def answer(path: str, body: Any) -> Answer | None:
+        claimed.set()
+        return None
+
+    warm.engine.on_run, warm.api.refuse = lambda: claimed.wait(20), answer
+    warm.work(new(warm, "request-1"))
+    assert [path for path, _ in warm.api.calls] == ["/claims", "/outcomes"] * 2
+    assert claimed_with_a_run(warm) == [False]
+    assert (len(warm.engine.runs), counted(warm, "used")) == (2, 1)
+
+
+def test_an_api_that_takes_no_runs_with_claims_is_given_them_afterwards(patient: Bench) -> None:
+    """Such as one of the version before, which does not know the field."""
+
+    def refuse(path: str, body: Any) -> Answer | None:
+        if path == "/claims" and any("ahead" in item for item in body["requests"]):
+            return problem(422, "unknown_field")
+        return None
+
+    patient.api.refuse = refuse
+    patient.work(new(patient, "request-1"))
+    assert claimed_with_a_run(patient) == [True, False]
+    assert len(patient.api.results["request-1"]) == 1
+    assert (len(patient.engine.runs), counted(patient, "used")) == (2, 1)
+    assert (patient.position, patient.letters) == (2, [])
+
+
+def test_an_api_that_was_away_is_given_only_the_claim(patient: Bench) -> None:
+    """By the time that it answers what was found may be old."""
+    patient.api.faults = [problem(503, "database_unavailable")] * 2
+    patient.work(new(patient, "request-1"))
+    assert claimed_with_a_run(patient) == [True, False, False]
+    assert len(patient.api.results["request-1"]) == 1
+    assert patient.position == 2
+
+
+def test_a_lost_answer_to_what_was_stored_is_asked_for_again(patient: Bench) -> None:
+    calls: list[Any] = []
+
+    def lose(path: str, body: Any) -> Answer | None:
+        calls.append(body)
+        if len(calls) > 1:
+            return None
+        item = body["requests"][0]
+        patient.api.requests[item["id"]] = {
+            "request": item["request"],
+            "state": "finished",
+            "fence": 1,
+        }
+        patient.api.results[item["id"]] = [item["ahead"]["outcome"]]
+        return problem(503, "database_unavailable")
+
+    patient.api.refuse = lose
+    patient.work(new(patient, "request-1"))
+    assert claimed_with_a_run(patient) == [True, False]
+    assert (patient.counted("replayed"), counted(patient, "dropped")) == (1, 1)
+    assert len(patient.api.results["request-1"]) == 1
+    patient.work(new(patient, "request-2"))  # the table is free again
+    assert patient.position == 3
+
+
+def test_what_is_larger_than_the_api_may_take_follows_its_claim(
+    patient: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, "MAX_BODY_BYTES", 200)
+    patient.work(new(patient, "request-1"))
+    assert claimed_with_a_run(patient) == [False]
+    assert (len(patient.engine.runs), counted(patient, "used")) == (2, 1)
+
+
+def test_what_was_cancelled_says_nothing(patient: Bench) -> None:
+    patient.engine.on_run = lambda: (patient.stop.set(), patient.abort.set())
+    patient.work_to_the_end(new(patient, "request-1"))
+    assert claimed_with_a_run(patient) == [False]
+    assert "request-1" not in patient.api.results
+    assert patient.api.requests["request-1"]["state"] == "received"
 
 
 def test_a_run_that_lasts_longer_than_its_claim_counts_as_well(warm: Bench) -> None:
@@ -209,8 +317,10 @@ def test_what_was_answered_before_is_not_stored_again(warm: Bench) -> None:
 
 def test_what_is_refused_is_a_dead_letter_whatever_was_run(warm: Bench) -> None:
     warm.work(new(warm, "warm-0001", scope=[]))
-    warm.api.faults = [problem(422, "out_of_order")]
+    refused = [problem(422, "out_of_order")] * 2
+    warm.api.refuse = lambda path, body: refused.pop() if refused else None
     warm.work(new(warm, "request-1"))
+    refused.clear()
     assert [reason.code for _, reason in warm.letters] == ["out_of_order"]
     assert "request-1" not in warm.api.results
     warm.work(new(warm, "request-2"))
@@ -268,11 +378,12 @@ def test_one_that_is_known_to_be_in_vain_is_not_made(warm: Bench) -> None:
     assert warm.worker.runs.is_idle
 
 
-def test_what_a_deadline_left_follows(warm: Bench) -> None:
+def test_what_a_deadline_left_follows(warm: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     go_on = threading.Event()
     warm.engine.leaves = (LATE,)
     warm.engine.on_complete = lambda: go_on.wait(20)  # or there is only the whole to be stored
     warm.api.time_limit_s = 120.0
+    monkeypatch.setattr(batch, "AHEAD_S", 20.0)
     warm.put(new(warm, "request-1", deadline_ms=120_000))
     while "request-1" not in warm.api.partial:
         warm.worker.turn()
@@ -280,6 +391,7 @@ def test_what_a_deadline_left_follows(warm: Bench) -> None:
     go_on.set()
     warm.drain()
     assert (len(warm.engine.runs), warm.engine.completed) == (2, ["shop.orders"])
+    assert claimed_with_a_run(warm) == [False]
     assert (len(warm.api.partial["request-1"]), len(warm.api.results["request-1"])) == (1, 1)
 
 
@@ -301,10 +413,10 @@ def test_a_fault_of_our_own_costs_time_and_no_message(
     claim = type(warm.worker.desk).claim
     faults = [RuntimeError("made to fail")]
 
-    def fail(desk: Any, jobs: Any) -> Any:
+    def fail(desk: Any, *given: Any) -> Any:
         if faults:
             raise faults.pop()
-        return claim(desk, jobs)
+        return claim(desk, *given)
 
     monkeypatch.setattr(type(warm.worker.desk), "claim", fail)
     warm.put(new(warm, "request-1"))
