@@ -56,7 +56,7 @@ def consumer_config(kafka: KafkaSettings, hooks: Config) -> Config:
     waiting fetch when a message comes; the embedded broker, which manual assignment is for, looks
     again only after a part of the time that it may wait.
     """
-    wait_ms = kafka.fetch_wait_ms or (5 if kafka.assignment == "manual" else 500)
+    wait_ms = kafka.fetch_wait_ms or (2 if kafka.assignment == "manual" else 500)
     return {
         **client_config(kafka, "stringx-consumer"),
         "group.id": kafka.group,

@@ -42,3 +42,8 @@ def test_a_token_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "nowhere"
     with pytest.raises(ConfigurationError, match=f"STRINGX_API_TOKEN_FILE: {missing}"):
         ApiClient(ClientSettings(api_token_file=missing))
+
+
+def test_an_address_that_is_none_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="STRINGX_API_URL: http://localhost:99999"):
+        ApiClient(ClientSettings(api_url="http://localhost:99999"))
