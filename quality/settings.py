@@ -63,7 +63,7 @@ class KafkaSettings(_Settings):
         default=300.0, description="a worker that does not poll for so long is taken for dead"
     )
     fetch_wait_ms: Annotated[int, Field(ge=1, le=60_000)] | None = Field(
-        default=None, description="500, but 5 with manual assignment"
+        default=None, description="500, but 2 with manual assignment"
     )
     delivery_timeout_s: Seconds = 30.0
     max_message_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
