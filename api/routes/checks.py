@@ -32,9 +32,9 @@ REPLAYED = "Idempotency-Replayed"
 """On an answer to a request that was there before: it is what was stored, and nothing was run."""
 
 
-def _date_first(value: str) -> str:
-    """Refuse a bare number, which would be taken for seconds since 1970."""
-    if not _DATE.match(value):
+def _date_first(value: object) -> object:
+    """Refuse a bare number, which would be taken for seconds since 1970, and what is no text."""
+    if not isinstance(value, str) or not _DATE.match(value):
         raise ValueError("must be a time with its zone, such as 2026-01-31T12:00:00Z")
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Annotated, Any
 
@@ -38,7 +39,10 @@ def seconds(value: Any) -> Any:
                 f'"{value[:40]}" is no length of time; write for example 30s, 5 minutes or 7 days'
             )
         return float(match[1]) * _SIZES[match[2]]
-    return float(value)
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 Duration = Annotated[float, BeforeValidator(seconds), Field(ge=0, le=10 * 365 * 86_400)]

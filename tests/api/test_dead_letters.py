@@ -199,6 +199,13 @@ def test_letters_are_listed_by_page_and_filter(kafka: str, send: Send) -> None:
     assert send("GET", "/dead-letters", params={"state": "lost"}).status_code == 422
 
 
+@pytest.mark.parametrize("since", [5, 5.5, True, {}, {"a": 1}, [], "5", "2026-01-31"])
+def test_what_is_no_time_is_named(send: Send, since: Any) -> None:
+    answer = send("POST", "/dead-letters/redrive", json={"since": since, "dry_run": True})
+    assert answer.status_code == 422, answer.text
+    assert [error["path"] for error in answer.json()["errors"]] == ["since"]
+
+
 @pytest.mark.parametrize("letter_id", ["x", "d-" + "0" * 40, "%00", "redrive"])
 def test_an_unknown_letter_is_not_found(send: Send, letter_id: str) -> None:
     answer = send("GET", f"/dead-letters/{letter_id}")

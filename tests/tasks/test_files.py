@@ -183,6 +183,13 @@ def test_t7_30s_is_a_time_limit_of_thirty_seconds(tasks: Tasks) -> None:
     assert tasks(f"tasks = [{TOUCH[:-1]}, {limit}}}]").code == 0
 
 
+def test_a_time_limit_beyond_all_numbers_is_named(tasks: Tasks) -> None:
+    ended = tasks(f"tasks = [{TOUCH[:-1]}, time_limit: 1{'0' * 400}}}]")
+    assert ended.code == 2
+    assert "tasks[0].time_limit" in ended.err
+    assert "Traceback" not in ended.err
+
+
 def test_validate_runs_nothing(tasks: Tasks, tmp_path: Path) -> None:
     ended = tasks(f"tasks = [{TOUCH}]", command="validate")
     assert (ended.code, ended.out) == (0, "valid: tasks.conf, 1 tasks\n")
