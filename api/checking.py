@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -60,14 +60,18 @@ class Ahead:
     budget: Budget
 
     def answers(self, request: Request, claim: Claim) -> bool:
-        """Whether it is what the claim asks for, and the whole of it."""
+        """Whether it is what the claim asks for, and all of it: what was kept from its verdict is
+        run again."""
+        if self.outcome.late or self.outcome.error_code is not None:
+            return False
+        if any(result.status == "error" for result in self.outcome.results):
+            return False
         return (
             claim.rule_set is not None
             and claim.rule_set.hash == self.outcome.rule_set_hash
             and claim.scope == request.body.scope
             and claim.budget == self.budget
             and not claim.is_begun
-            and not self.outcome.late
         )
 
 
@@ -214,8 +218,9 @@ class Checking:
                     others = [requests[place] for place in rest]
                     found = claims.claim(db, others, self.rule_sets, lease)
                 taken |= dict(zip(rest, found, strict=True))
-        except SQLAlchemyError:
-            self._let_go(taken.values())
+        except SQLAlchemyError:  # who asked never hears of those that were taken
+            with suppress(SQLAlchemyError), self.database.connect() as db:
+                leases.release(db, [(claim.id, claim.fence) for claim in taken.values()])
             raise
         answers = [taken[place] for place in range(len(requests))]
         for claim in answers:
@@ -227,7 +232,10 @@ class Checking:
     def store_ahead(
         self, requests: Sequence[Request], claims: list[Claim], ahead: Sequence[Ahead | None]
     ) -> list[Claim]:
-        """Store what was run before these claims and is what they ask for: those are `stored`."""
+        """Store what was run before these claims and is what they ask for: those are `stored`.
+
+        Where that cannot be stored now, the claims stand: who has them tries again.
+        """
         finished = [
             Finished(claim.id, claim.fence, run.outcome)
             for request, claim, run in zip(requests, claims, ahead, strict=True)
@@ -237,9 +245,9 @@ class Checking:
             return claims
         try:
             answers = self.store(finished)
-        except Exception:
-            self._let_go(claims)
-            raise
+        except Exception as error:
+            log.warning("not_stored_with_claims", count=len(finished), error=type(error).__name__)
+            return claims
         stored = {one.id for one in answers if one.result == "stored"}
         return [
             Claim(claim.id, "stored")
@@ -272,11 +280,6 @@ class Checking:
         """Have the rest of a check judged here or, where there is no room, by whoever has some."""
         if self.rests is None or not self.rests.take(rest):
             self._give_back(rest)
-
-    def _let_go(self, claims: Iterable[Claim]) -> None:
-        """Give back what was claimed for somebody who never hears of it."""
-        with suppress(SQLAlchemyError), self.database.connect() as db:
-            leases.release(db, [(claim.id, claim.fence) for claim in claims])
 
     def _give_back(self, rest: Rest) -> None:
         request = rest.request

@@ -216,7 +216,7 @@ class ClaimView(BaseModel):
     """The answer to one claimed request."""
 
     id: str
-    outcome: str
+    outcome: str = Field(description="claimed, stored, done, busy or rejected")
     fence: int | None = None
     lease_s: float | None = None
     time_limit_s: float | None = None

@@ -35,7 +35,8 @@ log = get_logger(__name__)
 POST_EVERY_S = 0.02
 """Where work has piled up, outcomes wait this long at most to be posted together."""
 AHEAD_S = 0.01
-"""So long a claim waits for the run that may go with it; after that both go on side by side."""
+"""So long a claim waits for a run that may go with it, where that took no longer the last time;
+then both go on side by side."""
 CANCELLED_S = 3.0
 """How long a run that was cancelled at the end may take to notice."""
 
@@ -185,12 +186,18 @@ class BatchWorker:
         work = self.memory.foresee(jobs[0], self.run_ahead_ms)
         return None if work is None else self.runs.begin(jobs[0], work)
 
+    def _found(self, ahead: Ahead) -> Ran | None:
+        """What may go with the claim; waited for where it is to be expected soon, and nothing else
+        waits."""
+        is_soon = self.memory.expected_ms(ahead.job) < AHEAD_S * 1000 and not self._done
+        return self.runs.found(ahead, AHEAD_S if is_soon else 0.0)
+
     def _ask(self, jobs: list[Job], ahead: Ahead | None) -> dict[Table, list[Claim]]:
         """The claims that are given, by table; other answers are dealt with. What was found `ahead`
         goes with the question, if it is there soon."""
         claims: dict[Table, list[Claim]] = {}
         with self._careful([delivery for job in jobs for delivery in job.deliveries], jobs):
-            ran = None if ahead is None else self.runs.found(ahead, AHEAD_S)
+            ran = None if ahead is None else self._found(ahead)
             for job, answer in self.desk.claim(jobs, ran):
                 if isinstance(answer, StringXError):
                     self._reject(job, Reason.of(answer, "claim"))

@@ -3,6 +3,7 @@ answered."""
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -61,6 +62,11 @@ class Memory:
         known = self._known.get(_subject(job))
         if known is not None and known.rule_set_hash == rule_set_hash:
             known.took_ms, known.shape = milliseconds, _shape(job)
+
+    def expected_ms(self, job: Job) -> float:
+        """How long the last check like it took; infinite where nobody knows."""
+        known = self._known.get(_subject(job))
+        return math.inf if known is None or known.took_ms is None else known.took_ms
 
     def foresee(self, job: Job, within_ms: float) -> Work | None:
         """What the claim of this job will be answered with, if all is as it was.

@@ -69,7 +69,7 @@ class Metrics:
         self.runs_ahead = Counter(
             "stringx_consumer_runs_ahead",
             "Engine runs that began before their claim was answered, by whether the claim asked "
-            "for the same (used) or there was none, or for something else (dropped).",
+            "for the same (used) or for something else, or was not heard to be given (dropped).",
             ["outcome"],
             registry=self.registry,
         )

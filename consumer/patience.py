@@ -56,9 +56,10 @@ class PatientApi:
         while True:
             try:
                 answer = self._client.post(path, body)
-            except (InvalidInput, Conflict):
+            except (InvalidInput, Conflict) as error:
                 if body is json:
                     raise
+                log.info("asked_without_more", path=path, code=error.code, error=str(error))
                 body = json
             except (Unavailable, Unauthorized, NotFound) as error:
                 body = json

@@ -42,15 +42,15 @@ class ApiClient:
 
     def __init__(self, settings: ClientSettings) -> None:
         self._base = settings.api_url.rstrip("/") + "/api/v1"
-        self._path = urlsplit(self._base).path
         # The pool of one host: urllib3 finds it anew for each request otherwise, which takes as
         # long as sending that.
         limit_s = settings.api_timeout_s
         try:
+            self._path = urlsplit(self._base).path
             self._pool = urllib3.connection_from_url(
                 settings.api_url, timeout=urllib3.Timeout(connect=limit_s, read=limit_s)
             )
-        except HTTPError:
+        except (HTTPError, ValueError):
             raise ConfigurationError(
                 f"STRINGX_API_URL: {settings.api_url} is no address of a service"
             ) from None

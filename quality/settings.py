@@ -228,7 +228,7 @@ class ConsumerSettings(ProcessSettings):
     )
     run_ahead_ms: Annotated[float, Field(ge=0, le=60_000, allow_inf_nan=False)] = Field(
         default=50.0,
-        description="a check whose last run took no longer begins while its claim is asked for; "
+        description="a check whose last run took no longer begins before its claim is asked for; "
         "0: none does",
     )
     buffer_bytes: Annotated[int, Field(ge=1024)] = 8 * 1024 * 1024

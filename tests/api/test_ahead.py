@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,11 +11,15 @@ import psycopg
 import pytest
 import requests
 
+from api.routes.work import FRESH_S
 from embedded.postgres import EmbeddedPostgres
+from quality.checks import OUT_OF_TIME
 from quality.identity import new_id
 
 Call = Callable[..., requests.Response]
 Register = Callable[..., int]
+
+WAITING = "select 1 from pg_stat_activity where wait_event_type = 'Lock'"
 
 RULE = {"name": "id_known", "type": "not_null", "column": "id"}
 
@@ -168,10 +174,49 @@ def refusing(postgres: EmbeddedPostgres) -> Iterator[str]:
         connection.execute("drop trigger refusing on rule_result; drop function refuse()")
 
 
-def test_what_cannot_be_stored_leaves_no_claim(call: Call, rules: str, refusing: str) -> None:
+def test_what_cannot_be_stored_is_claimed(call: Call, rules: str, refusing: str) -> None:
     item = request()
-    given = {**item, "ahead": ahead(rules, rule=refusing)}
-    answer = call("POST", "/claims", json={"worker": "test", "requests": [given]})
-    assert answer.status_code >= 500
-    assert shown(call, item["id"])["state"] == "received"
-    assert claim(call, item)["outcome"] == "claimed"
+    found = claim(call, {**item, "ahead": ahead(rules, rule=refusing)})
+    assert (found["outcome"], found["fence"]) == ("claimed", 1)
+    posted = {"id": item["id"], "fence": 1, "outcome": ahead(rules)["outcome"]}
+    answer = call("POST", "/outcomes", json={"outcomes": [posted]}).json()
+    assert answer["outcomes"] == [{"id": item["id"], "result": "stored"}]
+
+
+def test_what_waited_for_long_is_claimed(
+    call: Call, rules: str, postgres: EmbeddedPostgres
+) -> None:
+    item = request()
+    answers: list[dict[str, Any]] = []
+    given = {**item, "ahead": ahead(rules)}
+    asking = threading.Thread(target=lambda: answers.append(claim(call, given)))
+    with (
+        psycopg.connect(postgres.url()) as holder,
+        psycopg.connect(postgres.url(), autocommit=True) as other,
+    ):
+        holder.execute("select from monitored_table for update")
+        asking.start()
+        until = time.monotonic() + 30
+        while not other.execute(WAITING).fetchone():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        time.sleep(FRESH_S + 0.1)
+        holder.rollback()
+    asking.join(30)
+    assert [answer["outcome"] for answer in answers] == ["claimed"]
+
+
+@pytest.mark.parametrize("left", ["error", "an error", "late"])
+def test_a_check_that_was_kept_from_its_verdict_is_claimed(
+    call: Call, rules: str, left: str
+) -> None:
+    run = ahead(rules)
+    if left == "error":
+        run["outcome"] |= {"error_code": "target_unreachable", "error": "away", "results": []}
+    elif left == "an error":
+        run["outcome"]["results"][0] |= {"status": "error", "message": "timeout"}
+    else:
+        late = {"status": "skipped", "message": f"{OUT_OF_TIME}: the time was over"}
+        run["outcome"]["results"][0] |= late
+    item = request()
+    assert claim(call, {**item, "ahead": run})["outcome"] == "claimed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def test_a_token_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
         ApiClient(ClientSettings(api_token_file=missing))
 
 
-def test_an_address_that_is_none_is_named() -> None:
-    with pytest.raises(ConfigurationError, match="STRINGX_API_URL: http://localhost:99999"):
-        ApiClient(ClientSettings(api_url="http://localhost:99999"))
+@pytest.mark.parametrize("url", ["http://localhost:99999", "http://[::1"])
+def test_an_address_that_is_none_is_named(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(f"STRINGX_API_URL: {url}")):
+        ApiClient(ClientSettings(api_url=url))

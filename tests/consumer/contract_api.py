@@ -116,6 +116,7 @@ class ContractApi:
             and ahead["outcome"]["rule_set_hash"] == RuleSet.from_document(rule_set).hash
             and ahead["budget"] == asked.get("budget", {})
             and limit_ms == asked.get("deadline_ms")
+            and self.resolve(asked.get("scope", [])) == asked.get("scope", [])
             and item["id"] not in self.partial
         )
 

@@ -101,7 +101,12 @@ def test_what_was_found_soon_is_stored_with_the_claim(patient: Bench) -> None:
 def test_a_claim_asks_beside_a_run_that_takes_longer(
     warm: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batch, "AHEAD_S", 0.0)
+    monkeypatch.setattr(batch, "AHEAD_S", QUICK_MS / 1000 + 0.005)
+    asks_beside_the_run(warm)
+
+
+def asks_beside_the_run(warm: Bench) -> None:
+    """The run of the next claim waits for it."""
     claimed = threading.Event()
 
     def answer(path: str, body: Any) -> Answer | None:
@@ -113,6 +118,13 @@ def test_a_claim_asks_beside_a_run_that_takes_longer(
     assert [path for path, _ in warm.api.calls] == ["/claims", "/outcomes"] * 2
     assert claimed_with_a_run(warm) == [False]
     assert (len(warm.engine.runs), counted(warm, "used")) == (2, 1)
+
+
+def test_a_run_that_took_longer_the_last_time_is_not_waited_for(
+    patient: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "AHEAD_S", QUICK_MS / 1000)
+    asks_beside_the_run(patient)
 
 
 def test_an_api_that_takes_no_runs_with_claims_is_given_them_afterwards(patient: Bench) -> None:
