@@ -12,6 +12,7 @@ import requests
 from embedded import ports
 from embedded.broker import EmbeddedBroker
 from embedded.postgres import EmbeddedPostgres
+from embedded.roles import SUPERUSER
 from tests.brokers.apache_kafka import ApacheKafka
 from tests.kafka.conftest import LEASE_S, Api, Kafka, Lane, eventually
 
@@ -27,10 +28,15 @@ def test_a_worker_killed_in_the_middle_leaves_one_result_each(lane: Lane) -> Non
     lane.wait_committed(len(ids))
 
 
-def test_a_worker_told_to_stop_loses_nothing_and_leaves_nothing_claimed(lane: Lane) -> None:
+def test_a_worker_told_to_stop_loses_nothing_and_leaves_nothing_claimed(
+    lane: Lane, postgres: EmbeddedPostgres
+) -> None:
     worker = lane.start().wait_ready()
     ids = lane.request(6, "shop.leisurely")
-    eventually(lambda: lane.api.check(ids[0]))
+    admin = postgres.url(role=SUPERUSER)
+    with psycopg.connect(admin, autocommit=True) as connection:
+        asleep = "select 1 from pg_stat_activity where wait_event = 'PgSleep'"
+        eventually(lambda: connection.execute(asleep).fetchone())  # one of them runs
     assert worker.stop() == 0, worker.log()
     states = [check["state"] for check in map(lane.api.check, ids) if check is not None]
     assert "running" not in states
