@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from consumer.ahead import Ahead
 from consumer.backoff import Backoff
+from consumer.bodies import MAX_ITEMS
 from consumer.breaker import Breaker
-from consumer.claims import MAX_ITEMS, Claim, ClaimDesk, Judged, Ran
+from consumer.claims import Claim, ClaimDesk, Judged, Ran
 from consumer.dead_letters import Reason
 from consumer.inbox import Inbox
 from consumer.jobs import Job, Table
@@ -24,8 +26,9 @@ from consumer.metrics import Metrics
 from consumer.offsets import OffsetTracker
 from consumer.patience import Stopping
 from consumer.reading import Reader
-from consumer.records import Delivery, Record
-from consumer.runs import Ahead, Done, Runs
+from consumer.records import Delivery
+from consumer.refusals import Refusals
+from consumer.runs import Done, Runs
 from quality.checks import CheckOutcome
 from quality.errors import StringXError
 from quality.logs import get_logger
@@ -39,12 +42,6 @@ AHEAD_S = 0.01
 then both go on side by side."""
 CANCELLED_S = 3.0
 """How long a run that was cancelled at the end may take to notice."""
-
-
-@dataclass(slots=True)
-class _Letter:
-    delivery: Delivery
-    reason: Reason
 
 
 @dataclass(slots=True)
@@ -62,14 +59,13 @@ class BatchWorker:
     lanes: Lanes
     tracker: OffsetTracker
     breaker: Breaker
+    refusals: Refusals
     metrics: Metrics
     stopping: Callable[[], bool]
     aborted: Callable[[], bool]
-    write_letters: Callable[[list[tuple[Record, Reason, int]]], list[str | None]]
     batch_size: int
     run_ahead_ms: float
     retry_max_s: float
-    _letters: list[_Letter] = field(default_factory=list)
     _done: list[Done] = field(default_factory=list)
     _backoff: Backoff = field(init=False)
 
@@ -150,7 +146,7 @@ class BatchWorker:
                     self.breaker.in_hand(delivery.record)
                     self.lanes.add(found)
                 else:
-                    self._condemn(delivery, found)
+                    self.refusals.add(delivery, found)
 
     def _claim(self) -> None:
         if self._room <= 0 or self.stopping():
@@ -200,7 +196,7 @@ class BatchWorker:
             ran = None if ahead is None else self._found(ahead)
             for job, answer in self.desk.claim(jobs, ran):
                 if isinstance(answer, StringXError):
-                    self._reject(job, Reason.of(answer, "claim"))
+                    self.refusals.add_job(job, Reason.of(answer, "claim"))
                 elif isinstance(answer, Claim):
                     claims.setdefault(job.table, []).append(answer)
                 elif isinstance(answer, Ran):
@@ -214,7 +210,7 @@ class BatchWorker:
                     self._put_off(job, float(answer.get("retry_after_s") or 1.0))
                 else:
                     code, message = str(answer.get("code")), str(answer.get("message"))
-                    self._reject(job, Reason("claim", code, message, "Rejected"))
+                    self.refusals.add_job(job, Reason("claim", code, message, "Rejected"))
             return claims
         return {}  # those that were given have been given back
 
@@ -231,7 +227,7 @@ class BatchWorker:
             finished = [Judged(one.claim, one.outcome) for one in done if one.outcome is not None]
             for (claim, outcome, _), answer in self.desk.store(finished):
                 if isinstance(answer, StringXError):
-                    self._reject(claim.job, Reason.of(answer, "store"))
+                    self.refusals.add_job(claim.job, Reason.of(answer, "store"))
                 elif answer in ("stored", "replayed"):
                     self._stored(claim.job, outcome, answer)
                 else:
@@ -324,49 +320,8 @@ class BatchWorker:
             self.metrics.messages.labels("busy").inc()
             self.inbox.put_off(delivery, seconds)
 
-    def _reject(self, job: Job, reason: Reason) -> None:
-        named = Reason(
-            reason.stage, reason.code, reason.message, reason.kind, job.id, job.request.table
-        )
-        for delivery in job.deliveries:
-            self._condemn(delivery, named)
-
-    def _condemn(self, delivery: Delivery, reason: Reason) -> None:
-        """A dead letter; or, where a whole partition is bad, one that is held back with it."""
-        if self.breaker.condemns(delivery.record):
-            self._letters.append(_Letter(delivery, reason))
-        else:
-            self.inbox.hold(delivery, self.breaker.wait_s(delivery.record))
-
     def _bury(self) -> None:
-        """Write the dead letters; one that is not taken is put off, never dropped."""
-        letters, self._letters = self._letters, []
-        if not letters:
-            return
-        with self._careful([letter.delivery for letter in letters]):
-            faults = self.write_letters(
-                [
-                    (letter.delivery.record, letter.reason, letter.delivery.attempts)
-                    for letter in letters
-                ]
-            )
-            for letter, fault in zip(letters, faults, strict=True):
-                self._buried(letter, fault)
-
-    def _buried(self, letter: _Letter, fault: str | None) -> None:
-        place = letter.delivery.record
-        where = f"{place.topic}[{place.partition}]@{place.offset}"
-        if fault is None:
-            self.metrics.messages.labels("dead_letter").inc()
-            self.metrics.dead_letters.labels(letter.reason.code).inc()
-            self.tracker.finish(letter.delivery.ticket)
-            log.warning(
-                "message_dead_lettered",
-                code=letter.reason.code,
-                error=letter.reason.message,
-                place=where,
-            )
-        else:
-            wait_s = Backoff(self.retry_max_s, letter.delivery.attempts).next()
-            log.error("dead_letter_not_taken", error=fault, place=where, retry_s=wait_s)
-            self.inbox.put_off(letter.delivery, wait_s)
+        refused = self.refusals.take()
+        if refused:
+            with self._careful([one.delivery for one in refused]):
+                self.refusals.write(refused)

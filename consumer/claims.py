@@ -7,8 +7,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
+from consumer.bodies import MAX_BODY_BYTES, MAX_ITEMS, halves, listed, parts, reduced
 from consumer.jobs import Job
 from consumer.memory import Memory
 from consumer.patience import PatientApi
@@ -24,13 +25,8 @@ from quality.rules import RuleSet
 
 log = get_logger(__name__)
 
-MAX_ITEMS = 100
-MAX_BODY_BYTES = 512 * 1024
-"""Half of what the API takes by default, since a body is sized before it is made."""
 RENEW_AFTER = 1 / 3
 """The part of a lease after which it is renewed: two more attempts fit in before it ends."""
-
-Item = TypeVar("Item")
 
 
 @dataclass(slots=True, eq=False)
@@ -100,7 +96,7 @@ class ClaimDesk:
         What `ran` for a lone job goes with the question, and is the answer where it was stored.
         """
         documents = [(job, json.dumps(job.document()).encode()) for job in jobs]
-        for part in _parts(documents):
+        for part in parts(documents):
             yield from self._claim(part, ran)
 
     def store(self, finished: list[Judged]) -> Iterator[tuple[Judged, str | StringXError]]:
@@ -108,7 +104,7 @@ class ClaimDesk:
 
         The claims are no longer held then, but for those of which the whole follows.
         """
-        for part in _parts(_posted(finished)):
+        for part in parts(_posted(finished)):
             yield from self._store(part)
 
     def forget(self, claim: Claim) -> None:
@@ -165,17 +161,17 @@ class ClaimDesk:
         asked_at = time.monotonic()
         known = self._memory.rule_sets(job for job, _ in part)
         head = json.dumps({"worker": self._worker, "known_rule_sets": list(known)})
-        body, at_first = _listed(head, "requests", part), None
+        body, at_first = listed(head, "requests", part), None
         if ran is not None:
-            with_run = _listed(head, "requests", [(job, _with_run(one, ran)) for job, one in part])
-            at_first = with_run if len(with_run) <= MAX_BODY_BYTES else None
+            whole = listed(head, "requests", [(job, _with_run(one, ran)) for job, one in part])
+            at_first = whole if len(whole) <= MAX_BODY_BYTES else None
         try:
             answer = self._api.post("/claims", body, at_first=at_first)
         except (InvalidInput, Conflict) as error:
             if len(part) == 1:
                 yield part[0][0], error
                 return
-            for half in _halves(part):  # find the one at fault
+            for half in halves(part):  # find the one at fault
                 yield from self._claim(half)
             return
         sets: dict[str, RuleSet | None] = {**known}
@@ -207,14 +203,14 @@ class ClaimDesk:
         self, part: list[tuple[Judged, bytes]]
     ) -> Iterator[tuple[Judged, str | StringXError]]:
         try:
-            answers = self._api.post("/outcomes", _listed("{}", "outcomes", part))["outcomes"]
+            answers = self._api.post("/outcomes", listed("{}", "outcomes", part))["outcomes"]
         except (InvalidInput, Conflict) as error:
             if len(part) > 1:
-                for half in _halves(part):
+                for half in halves(part):
                     yield from self._store(half)
                 return
             one = part[0][0]
-            smaller = _smaller(one.outcome, error)
+            smaller = reduced(one.outcome, error)
             if one.is_partial and (smaller is None or smaller.error_code is not None):
                 yield one, error  # then there is only the whole
             elif smaller is None:
@@ -274,42 +270,3 @@ def _posted(finished: list[Judged]) -> list[tuple[Judged, bytes]]:
         body = b'%s,"outcome":%s}' % (json.dumps(reference)[:-1].encode(), written[key])
         posted.append((one, body))
     return posted
-
-
-def _smaller(outcome: CheckOutcome, error: StringXError) -> CheckOutcome | None:
-    """What else can be said where the API refuses an outcome: without samples, then without SQL,
-    then only why."""
-    for field_name in ("sample", "sql"):
-        if any(getattr(result, field_name) for result in outcome.results):
-            without = {field_name: None}
-            results = tuple(result.model_copy(update=without) for result in outcome.results)
-            return outcome.model_copy(update={"results": results})
-    if outcome.error_code == "outcome_refused":
-        return None
-    why = f"the API refused the outcome ({error.code}): {error}"[:4096]
-    return outcome.model_copy(update={"results": (), "error_code": "outcome_refused", "error": why})
-
-
-def _listed(head: str, name: str, items: list[tuple[Any, bytes]]) -> bytes:
-    """The JSON object `head` with one field more: the list of these documents."""
-    listed = b'"%s":[%s]}' % (name.encode(), b",".join(document for _, document in items))
-    return head[:-1].encode() + (b"," if head != "{}" else b"") + listed
-
-
-def _parts(items: list[tuple[Item, bytes]]) -> Iterator[list[tuple[Item, bytes]]]:
-    part: list[tuple[Item, bytes]] = []
-    size = 0
-    for item in items:
-        bytes_ = len(item[1])
-        if part and (len(part) == MAX_ITEMS or size + bytes_ > MAX_BODY_BYTES):
-            yield part
-            part, size = [], 0
-        part.append(item)
-        size += bytes_
-    if part:
-        yield part
-
-
-def _halves(items: list[Item]) -> tuple[list[Item], list[Item]]:
-    middle = len(items) // 2
-    return items[:middle], items[middle:]

@@ -11,6 +11,7 @@ import time
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from consumer.breaker import Breaker
+from consumer.commits import Commits
 from consumer.health import Health
 from consumer.inbox import Inbox
 from consumer.kafka import (
@@ -22,9 +23,11 @@ from consumer.kafka import (
     read_statistics,
     topic_is_missing,
 )
+from consumer.lag import Lag
 from consumer.metrics import Metrics
 from consumer.offsets import OffsetTracker
 from consumer.patience import SAY_EVERY_S
+from consumer.pauses import Pauses
 from consumer.records import Delivery, Partition, Record
 from quality.errors import StringXError
 from quality.logs import get_logger
@@ -34,9 +37,6 @@ log = get_logger(__name__)
 
 PAUSED_POLL_S = 0.05
 """While paused, only callbacks come: look often, so as to resume soon."""
-
-COMMIT_ANSWER_S = 15.0
-LAG_EVERY_S = 1.0
 
 
 class KafkaFailed(StringXError):
@@ -68,29 +68,26 @@ class PollingLoop:
         self._inbox = inbox
         self._tracker = tracker
         self._breaker = breaker
-        self._held_back: set[Partition] = set()
         self._ends: dict[Partition, int] = {}
         """Where the log ended when the first message of an assignment was polled."""
         self._metrics = metrics
         self._health = health
         self._stop = stop
         self._manual = kafka.assignment == "manual"
-        self._paused = False
+        self._pauses = Pauses(inbox, breaker, metrics, health, self._assignment)
         self._topic_lost = False
         self._cluster_id: str | None = None
         self._look: Look | None = None
         self._is_connected = True
         self._is_back = False
-        self._commits_open = 0
-        self._committed_at = 0.0
-        self._measured_at = 0.0
-        self._known_commits: dict[tuple[str, int], int] = {}
+        self._commits = Commits(settings, tracker, metrics, self._say)
+        self._lag = Lag(tracker, metrics)
         self._said: dict[int, float] = {}
         self._consumer = make_consumer(
             consumer_config(
                 kafka,
                 {
-                    "on_commit": self._on_commit,
+                    "on_commit": self._commits.answered,
                     "error_cb": self._on_error,
                     "stats_cb": self._on_statistics,
                 },
@@ -106,9 +103,9 @@ class PollingLoop:
             self._begin_anew(self._assignment())
             assigned = assign_by_hand(self._consumer, self._kafka, partitions, anew=anew)
             if anew:
-                self._commit_beginnings(assigned)
+                self._commits.beginnings(self._consumer, assigned)
             self._cluster_id = self._cluster.id
-            self._paused = False
+            self._pauses.are_on = False
             self._health.kafka_works()
             self._health.assigned(len(assigned))
             log.info("partitions_assigned", partitions=len(assigned), assignment="manual")
@@ -130,27 +127,30 @@ class PollingLoop:
         """One round: messages in, back-pressure, commits."""
         self._health.tick()
         self._metrics.last_poll.set_to_current_time()
-        message = self._consumer.poll(PAUSED_POLL_S if self._paused else self._settings.poll_s)
+        message = self._consumer.poll(
+            PAUSED_POLL_S if self._pauses.are_on else self._settings.poll_s
+        )
         if message is not None:  # a message without a value is falsy, but not None
             self._take(message)
             # What has arrived beside it, without waiting: a batch never delays a lone message.
             for more in self._consumer.consume(self._settings.batch_size, 0):
                 self._take(more)
-        self._press_back()
+        self._pauses.set_anew(self._consumer)
         self._commit_when_due()
 
     def drain(self, until: float) -> None:
         """At the end: no new messages, commit what is done and wait for the answers."""
-        self._set_paused(True)
-        self._commit(self._tracker.committable())
-        while self._commits_open > 0 and time.monotonic() < until:
+        self._pauses.pause(self._consumer)
+        if not self._may_be_another_log:
+            self._commits.now(self._consumer)
+        while self._commits.are_open and time.monotonic() < until:
             self._health.tick()
             self._consumer.poll(0.05)
 
     def keep_alive(self) -> None:
         """Poll for callbacks only, while the end is waited for."""
         self._health.tick()
-        self._set_paused(True)
+        self._pauses.pause(self._consumer)
         self._consumer.poll(PAUSED_POLL_S)
         self._commit_when_due()
 
@@ -177,101 +177,17 @@ class PollingLoop:
             end = self._ends[place] = max(high, record.offset + 1)
         return record.offset >= end
 
-    def _press_back(self) -> None:
-        self._hold_back(self._breaker.open())
-        if not self._paused and self._inbox.full:
-            self._set_paused(True)
-        elif self._paused and not self._inbox.half_full:
-            self._set_paused(False)
-
-    def _hold_back(self, partitions: set[Partition]) -> None:
-        """Pause those whose breaker opened, go on with those whose breaker closed."""
-        if partitions == self._held_back:
-            return
-        opened, closed = partitions - self._held_back, self._held_back - partitions
-        self._held_back = partitions
-        self._switch(opened, paused=True)
-        if not self._paused:
-            self._switch(closed, paused=False)
-        for topic, number in opened:
-            log.error("partition_held_back", place=f"{topic}[{number}]")
-            self._metrics.breaker_open.labels(topic, str(number)).set(1)
-        for topic, number in closed:
-            self._metrics.breaker_open.labels(topic, str(number)).set(0)
-        self._health.held_back(len(partitions))
-
-    def _set_paused(self, paused: bool) -> None:
-        if paused != self._paused:
-            self._paused = paused
-            self._switch(set(self._assignment()) - self._held_back, paused=paused)
-
-    def _switch(self, partitions: set[Partition], *, paused: bool) -> None:
-        found = [TopicPartition(*partition) for partition in partitions & set(self._assignment())]
-        if not found:
-            return
-        try:
-            (self._consumer.pause if paused else self._consumer.resume)(found)
-        except KafkaException as error:
-            log.warning("pause_failed", error=str(error.args[0]), paused=paused)
-
     def _commit_when_due(self) -> None:
-        waiting = self._tracker.committable()
-        since = time.monotonic() - self._committed_at
-        if waiting and (
-            since >= self._settings.commit_interval_s
-            or self._tracker.uncommitted() >= self._settings.commit_every
-        ):
-            self._commit(waiting)
-        if time.monotonic() - self._measured_at >= LAG_EVERY_S:
-            self._measured_at = time.monotonic()
-            self._measure_lag()
-
-    def _commit(self, positions: dict[tuple[str, int], int]) -> None:
-        """Ask for a commit and go on: a synchronous one can hang for good with its broker."""
-        is_waiting = self._commits_open > 0 and not self._commit_is_overdue
-        if not positions or is_waiting or self._may_be_another_log:
-            return
-        self._commits_open = 0
-        self._committed_at = time.monotonic()
-        offsets = [TopicPartition(*partition, offset) for partition, offset in positions.items()]
-        try:
-            self._consumer.commit(offsets=offsets, asynchronous=True)
-            self._commits_open += 1
-        except KafkaException as error:
-            self._commit_failed(error.args[0])
-
-    def _commit_beginnings(self, partitions: list[TopicPartition]) -> None:
-        """Replace what stands there, before another worker takes it for a position of this log."""
-        offsets = [TopicPartition(one.topic, one.partition, 0) for one in partitions]
-        self._consumer.commit(offsets=offsets, asynchronous=True)
-        self._commits_open += 1
-
-    @property
-    def _commit_is_overdue(self) -> bool:
-        """No answer is to be hoped for any more; a position committed twice does no harm."""
-        return time.monotonic() - self._committed_at > COMMIT_ANSWER_S
-
-    def _on_commit(self, error: KafkaError | None, partitions: list[TopicPartition]) -> None:
-        self._commits_open = max(0, self._commits_open - 1)
-        if error is not None:
-            self._commit_failed(error)
-            return
-        for partition in partitions:
-            if partition.error is not None:
-                self._commit_failed(partition.error)
-            else:
-                self._tracker.committed(partition.topic, partition.partition, partition.offset)
-
-    def _commit_failed(self, error: KafkaError) -> None:
-        """Counted; the position is still committable, so the next round tries again."""
-        self._metrics.commit_failures.inc()
-        self._say(error, "commit_failed")
+        if not self._may_be_another_log:
+            self._commits.when_due(self._consumer)
+        if not self._manual:  # that is for a broker whose watermarks are wrong
+            self._lag.measure_when_due(self._consumer, self._assignment)
 
     def _on_assign(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         self._begin_anew([(p.topic, p.partition) for p in partitions])
         try:
             consumer.incremental_assign(partitions)
-            if self._paused:
+            if self._pauses.are_on:
                 consumer.pause(partitions)
         except KafkaException as error:
             log.warning("assignment_failed", error=str(error.args[0]))
@@ -283,14 +199,7 @@ class PollingLoop:
         """Checks in hand go on (their results are idempotent); what only waits is dropped."""
         gone = [(p.topic, p.partition) for p in partitions]
         self._inbox.drop(gone)
-        waiting = {p: at for p, at in self._tracker.committable().items() if p in gone}
-        if waiting:
-            try:
-                offsets = [TopicPartition(*partition, at) for partition, at in waiting.items()]
-                consumer.commit(offsets=offsets, asynchronous=True)
-                self._commits_open += 1
-            except KafkaException as error:
-                self._commit_failed(error.args[0])
+        self._commits.before_loss(consumer, gone)
         self._forget(gone)
         self._health.assigned(max(0, len(self._assignment()) - len(gone)))
         log.info("partitions_revoked", partitions=sorted(p.partition for p in partitions))
@@ -306,18 +215,13 @@ class PollingLoop:
     def _begin_anew(self, partitions: list[Partition]) -> None:
         self._tracker.forget(partitions)
         self._breaker.forget(partitions)
-        self._held_back -= set(partitions)
+        self._pauses.forget(partitions)
         for partition in partitions:
             self._ends.pop(partition, None)
 
     def _forget(self, partitions: list[Partition]) -> None:
         self._begin_anew(partitions)
-        for topic, number in partitions:
-            if not self._manual:
-                try:
-                    self._metrics.lag.remove(topic, str(number))
-                except KeyError:
-                    continue
+        self._lag.forget(partitions)
 
     def _on_error(self, error: KafkaError) -> None:
         # Given to the callback, an error that is final has the code for it and is not marked.
@@ -331,7 +235,7 @@ class PollingLoop:
         self._say(error, "kafka_error")
 
     def _on_statistics(self, text: str) -> None:
-        connected, steady, self._known_commits = read_statistics(text)
+        connected, steady, self._lag.known_commits = read_statistics(text)
         if not connected:
             self._health.kafka_failed("no broker is connected")
             self._is_connected = False
@@ -372,21 +276,6 @@ class PollingLoop:
         return self._manual and (
             not self._is_connected or self._topic_lost or self._is_back or self._look is not None
         )
-
-    def _measure_lag(self) -> None:
-        """High watermark less what is done; not with manual assignment, where it is for a broker
-        whose watermarks are wrong."""
-        if self._manual:
-            return
-        done = self._known_commits | self._tracker.positions()
-        for partition in self._assignment():
-            low, high = self._consumer.get_watermark_offsets(
-                TopicPartition(*partition), cached=True
-            )
-            position = done.get(partition, low)  # nothing committed: it is read from the start
-            if high >= 0 and position >= 0:
-                lag = self._metrics.lag.labels(partition[0], str(partition[1]))
-                lag.set(max(0, high - max(position, low)))
 
     def _assignment(self) -> list[tuple[str, int]]:
         try:

@@ -11,10 +11,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
+from consumer.ahead import Ahead
 from consumer.claims import Claim, Ran
 from consumer.jobs import Job, Table
 from consumer.metrics import Metrics
@@ -27,10 +28,6 @@ from quality.predicates import Predicate
 from quality.rules import RuleSet
 
 log = get_logger(__name__)
-
-
-FRESH_S = 1.0
-"""For so long the outcome of a run waits for its claim, and still counts."""
 
 
 class Engine(Protocol):
@@ -76,36 +73,6 @@ class _Part:
 
     claims: list[Claim]
     first: CheckOutcome | None = None
-
-
-@dataclass(slots=True, eq=False)
-class Ahead:
-    """A run that may begin before its claim is answered, which `Runs.settle` tells it."""
-
-    job: Job
-    work: Work
-    outcome: CheckOutcome | None = None
-    over: threading.Event = field(default_factory=threading.Event)
-    ended_at: float = 0.0
-    claim: Claim | None = None
-    is_settled: bool = False
-    is_stored: bool = False
-    """It went with the question for its claim, and that was the end of it."""
-
-    @property
-    def is_foreseen(self) -> bool:
-        """Whether the claim, once answered, asks for just this."""
-        return self.claim is not None and self.claim.work.key == self.work.key
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether what was found, if anything, is what a run begun now would find: not where it was
-        kept from finding it, nor where the claim took its time."""
-        if self.outcome is None:
-            return True
-        if time.monotonic() - self.ended_at > FRESH_S or self.outcome.error_code is not None:
-            return False
-        return all(result.status != "error" for result in self.outcome.results)
 
 
 class Runs:

@@ -29,6 +29,7 @@ from consumer.patience import PatientApi
 from consumer.polling import KafkaFailed, PollingLoop
 from consumer.portal import DocumentationEngine, Portal
 from consumer.reading import Reader
+from consumer.refusals import Refusals
 from consumer.runs import Engine, Runs
 from consumer.watchdog import watch
 from consumer.web import Site, WebServer
@@ -119,10 +120,17 @@ class Service:
             lanes=lanes,
             tracker=self.tracker,
             breaker=self.breaker,
+            refusals=Refusals(
+                self.breaker,
+                self.inbox,
+                self.tracker,
+                self.metrics,
+                lambda letters: writer.write(letters, self.stop),
+                settings.retry_max_s,
+            ),
             metrics=self.metrics,
             stopping=self.stop.is_set,
             aborted=self.abort.is_set,
-            write_letters=lambda letters: writer.write(letters, self.stop),
             batch_size=settings.batch_size,
             run_ahead_ms=settings.run_ahead_ms,
             retry_max_s=settings.retry_max_s,

@@ -25,6 +25,7 @@ from consumer.offsets import OffsetTracker
 from consumer.patience import PatientApi
 from consumer.reading import Reader
 from consumer.records import Delivery, Record
+from consumer.refusals import Refusals
 from consumer.runs import Runs
 from quality.budgets import Budget
 from quality.checks import OUT_OF_TIME, CheckOutcome, RuleResult, completed
@@ -217,10 +218,10 @@ def bench(contract_api: ContractApi) -> Bench:
         lanes=lanes,
         tracker=tracker,
         breaker=breaker,
+        refusals=Refusals(breaker, inbox, tracker, metrics, write_letters, 0.01),
         metrics=metrics,
         stopping=stop.is_set,
         aborted=abort.is_set,
-        write_letters=write_letters,
         batch_size=500,
         run_ahead_ms=50.0,
         retry_max_s=0.01,

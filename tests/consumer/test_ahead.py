@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from consumer import batch, claims, runs
+from consumer import ahead, batch, claims
+from consumer.ahead import Ahead
 from consumer.jobs import Job
 from consumer.records import Delivery
-from consumer.runs import Ahead
 from quality.errors import EngineError
 from tests.consumer.conftest import LATE, Bench
 from tests.consumer.contract_api import RULE_SET, Answer, problem
@@ -368,7 +368,7 @@ def test_a_run_that_fails_is_made_again_once_the_claim_is_ours(warm: Bench) -> N
 def test_a_run_whose_claim_took_its_time_is_made_again(
     warm: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runs, "FRESH_S", -1.0)
+    monkeypatch.setattr(ahead, "FRESH_S", -1.0)
     warm.work(new(warm, "request-1"))
     assert len(warm.engine.runs) == 3
     assert len(warm.api.results["request-1"]) == 1
@@ -381,11 +381,11 @@ def test_one_that_is_known_to_be_in_vain_is_not_made(warm: Bench) -> None:
     assert isinstance(job, Job)
     work = warm.worker.memory.foresee(job, 50.0)
     assert work is not None
-    ahead = Ahead(job, work)
-    warm.worker.runs.settle(ahead, None)
+    begun = Ahead(job, work)
+    warm.worker.runs.settle(begun, None)
     warm.worker.runs._waiting += 1
     warm.worker.runs._free -= 1
-    warm.worker.runs._run_ahead(ahead)
+    warm.worker.runs._run_ahead(begun)
     assert len(warm.engine.runs) == 1
     assert warm.worker.runs.is_idle
 
