@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +11,13 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks import figures
-from benchmarks.contenders.stringx import CONNECTION, rule_documents, target_variables
+from benchmarks.contenders.stringx import CONNECTION, engine_on, rule_documents
 from benchmarks.data import make_copies, make_table, work_of
 from benchmarks.database import Database, data_folder, open_database
 from benchmarks.report import Report, machine, say
 from benchmarks.service import Service, open_service
 from benchmarks.traffic import Sender, await_stored, messages
-from quality.engine import Engine, EngineSettings, open_engine
+from quality.engine import Engine
 from quality.names import TableName
 from quality.rules import Rule, RuleSet
 
@@ -169,8 +168,7 @@ def _in_the_engine(plan: Plan, database: Database, tables: Sequence[str]) -> dic
 def _engine(database: Database) -> Iterator[Engine]:
     folder = data_folder() / "rule-change"
     shutil.rmtree(folder, ignore_errors=True)
-    os.environ.update(target_variables(database.target))
-    engine = open_engine(EngineSettings(data_dir=folder, profiles_dir=None))
+    engine = engine_on(database.target, folder)
     try:
         yield engine
     finally:

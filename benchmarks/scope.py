@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
 from collections.abc import Sequence
@@ -13,10 +12,10 @@ from statistics import median
 import psycopg
 
 from benchmarks import figures
-from benchmarks.contenders.stringx import CONNECTION, target_variables
+from benchmarks.contenders.stringx import CONNECTION, engine_on
 from benchmarks.database import SCHEMA, data_folder, open_database
 from benchmarks.report import Report, machine, say
-from quality.engine import Engine, EngineSettings, open_engine
+from quality.engine import Engine
 from quality.names import TableName
 from quality.predicates import Predicate
 from quality.rules import Rule, RuleSet
@@ -56,8 +55,7 @@ def measure(plan: Plan) -> Report:
             _make(connection, plan)
         folder = data_folder() / "scope"
         shutil.rmtree(folder, ignore_errors=True)
-        os.environ.update(target_variables(database.target))
-        engine = open_engine(EngineSettings(data_dir=folder, profiles_dir=None))
+        engine = engine_on(database.target, folder)
         try:
             times = _measured(engine, plan, report)
         finally:

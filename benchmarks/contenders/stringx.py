@@ -15,6 +15,7 @@ from quality.names import TableName
 from quality.rules import Rule, RuleSet
 
 CONNECTION = "demo"
+RULES = Path(__file__).resolve().parents[2] / "stringx"
 
 
 class StringX:
@@ -27,8 +28,7 @@ class StringX:
         self._rule_sets: dict[str, RuleSet] = {}
 
     def open(self, target: Target, folder: Path) -> dict[str, str]:
-        os.environ.update(target_variables(target))
-        self._engine = open_engine(EngineSettings(data_dir=folder, profiles_dir=None))
+        self._engine = engine_on(target, folder)
         return {"StringX": __version__}
 
     def prepare(self, work: Work) -> None:
@@ -55,6 +55,13 @@ class StringX:
 
     def close(self) -> None:
         self._engine.close()
+
+
+def engine_on(target: Target, folder: Path) -> Engine:
+    """An engine with its data in a folder, and the rules of this checkout, wherever it is called
+    from."""
+    os.environ.update(target_variables(target))
+    return open_engine(EngineSettings(data_dir=folder, project_dir=RULES, profiles_dir=None))
 
 
 def target_variables(target: Target) -> dict[str, str]:
