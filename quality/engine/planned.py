@@ -31,10 +31,7 @@ from quality.engine.target.pool import Pool
 from quality.engine.target.profile import profile
 from quality.engine.target.scope import refuse_unfit, refuse_unknown_columns
 from quality.engine.target.session import Relation
-from quality.engine.target.snapshot import (
-    lost,
-    open_snapshot,
-)
+from quality.engine.target.snapshot import lost, open_snapshot
 from quality.engine.target.validation import faults_of_names
 from quality.errors import EngineError, Fault, InvalidInput, NotFound, StringXError, Unavailable
 from quality.names import TableName

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -35,6 +36,15 @@ NOT_NULL = {"type": "not_null", "column": "v"}
 
 def soon() -> float:
     return time.monotonic() + 120
+
+
+def children() -> set[int]:
+    """Processes that this one has started, and that were not waited for."""
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(OSError):  # a thread that has ended
+            found |= {int(pid) for pid in (task / "children").read_text().split()}
+    return found
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -147,7 +157,7 @@ def test_a_marker_that_is_no_name_is_refused(dbt: Dbt, marker: str) -> None:
 def test_the_macro_takes_no_other_marker_either(dbt: Dbt) -> None:
     rules = rule_set("engine.compiled", NOT_NULL)
     with pytest.raises(InvalidInput, match="stringx_scope_marker"):
-        dbt._compile(rules, [0], 'a"b', soon())
+        dbt._compile(dbt._process, rules, [0], 'a"b', soon())
 
 
 def test_what_dbt_refuses_is_named_by_its_rule(dbt_with: Callable[..., Dbt]) -> None:
@@ -368,7 +378,27 @@ def test_dbt_gets_ready_before_it_is_needed_and_after_it_was_replaced(
     first = dbt.pid
     assert first is not None
     dbt.compile(rule_set("engine.compiled", NOT_NULL), None, soon())
-    wait_for(lambda: dbt.pid not in (None, first), "another dbt runs")
+    pids = {first}
+    for number in range(20):  # goes on while another one gets ready
+        rule = {"type": "accepted_range", "column": "id", "arguments": {"min_value": number}}
+        dbt.compile(rule_set("engine.compiled", rule), None, soon())
+        pids.add(dbt.pid)
+    assert None not in pids
+    wait_for(lambda: dbt.pid != first, "another dbt runs")
+    wait_for(lambda: not Path(f"/proc/{first}").exists(), "the old one has ended")
+    dbt.compile(rule_set("engine.compiled", {"type": "unique", "column": "v"}), None, soon())
+
+
+def test_closing_ends_a_dbt_that_gets_ready_as_well(dbt_with: Callable[..., Dbt]) -> None:
+    dbt = dbt_with({}, recycle_jobs=3)
+    dbt.warm().join(60)
+    before = children()
+    dbt.compile(rule_set("engine.compiled", NOT_NULL), None, soon())
+    wait_for(lambda: bool(children() - before), "another dbt begins")
+    started = children() - before
+    dbt.close()
+    assert dbt.pid is not None and not Path(f"/proc/{dbt.pid}").exists()
+    wait_for(lambda: not started & children(), "the other one has ended")
 
 
 def test_a_profile_that_cannot_be_read_does_not_harm_who_gets_ready(

@@ -8,7 +8,7 @@ import shutil
 import threading
 import time
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -29,8 +29,6 @@ from quality.rules import Rule, RuleSet
 
 log = get_logger(__name__)
 
-_MARKER = re.compile(r"[A-Za-z0-9_]+")
-_RULE = re.compile(r"^\s*Compilation Error in test rule_\d", re.M)
 _MARKER = re.compile(r"[A-Za-z0-9_]+")
 _RULE = re.compile(r"\brule_(\d+)\b")
 _PACKAGES = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-postgres")
@@ -53,7 +51,7 @@ class Dbt:
         self._credentials_lock = threading.Lock()
         self._compiled = CompiledRules(settings.compiled_rules)
         self._marker = f"sx_scope_{uuid.uuid4().hex}"
-        self._keeps_warm = False
+        self._renewing = threading.Lock()
         said = [f"{package} {version(package)}" for package in _PACKAGES]
         self.version = hashlib.sha256(
             "\n".join([*said, self.projects.version]).encode()
@@ -61,15 +59,13 @@ class Dbt:
         """Changes with everything that could make an equal rule set compile to something else."""
 
     def warm(self) -> threading.Thread:
-        """Get ready in the background, now and whenever dbt's process is replaced for its age.
+        """Get ready in the background; a process that is old is replaced by one that is ready.
 
         The first change of a rule then finds everything read: dbt itself, the project, the macros.
         The thread ends when that is done, or cannot be.
         """
-        self._keeps_warm = True
-        thread = threading.Thread(target=self._warm, name="dbt-warm", daemon=True)
-        thread.start()
-        return thread
+        self._process.has_heirs = True
+        return _in_background(self._warm, self._process)
 
     @property
     def pid(self) -> int | None:
@@ -100,11 +96,11 @@ class Dbt:
         new = [place for place in range(len(origins)) if place not in found]
         if new:
             marker = None if scope_marker is None else self._marker
-            made = self._compile(rule_set, new, marker, deadline)
+            made = self._compile(self._process, rule_set, new, marker, deadline)
             for place, test in zip(new, made, strict=True):
                 self._compiled.keep(origins[place], test)
                 found[place] = test
-            self._stay_warm()
+            self._stay_young()
         tests = [found[place] for place in range(len(origins))]
         if scope_marker is None:
             return tests
@@ -137,7 +133,7 @@ class Dbt:
         }
         self._answer(job | {"job": "load"}, deadline, patient=True)
         answer = self._answer(job | {"job": "test"}, deadline)["results"]
-        self._stay_warm()
+        self._stay_young()
         return _in_order(answer, wanted)
 
     def targets(self) -> list[str]:
@@ -193,16 +189,21 @@ class Dbt:
         self._process.close()
 
     def _compile(
-        self, rule_set: RuleSet, only: Sequence[int], marker: str | None, deadline: float
+        self,
+        process: DbtProcess,
+        rule_set: RuleSet,
+        only: Sequence[int],
+        marker: str | None,
+        deadline: float,
     ) -> list[CompiledTest]:
         """What dbt makes of the rules at these places."""
         job: dict[str, Any] = {
             "base": str(self.projects.base_project()),
             "target": rule_set.connection,
         }
-        self._answer(job | {"job": "prepare"}, deadline, patient=True)
+        self._answer(job | {"job": "prepare"}, deadline, patient=True, process=process)
         job |= {"sources": self.projects.sources_of(rule_set, only), "marker": marker}
-        answer = self._answer(job | {"job": "compile"}, deadline)["results"]
+        answer = self._answer(job | {"job": "compile"}, deadline, process=process)["results"]
         faults = [
             self._fault(said["name"], said["rejected"]) for said in answer if "rejected" in said
         ]
@@ -213,21 +214,30 @@ class Dbt:
             raise Incomplete("dbt left a rule without SQL")
         return tests
 
-    def _warm(self) -> None:
+    def _warm(self, process: DbtProcess) -> None:
+        deadline = time.monotonic() + self._settings.check_time_limit_s
         try:
-            target = self.targets()[0]
+            job = {"job": "targets"}
+            target = self._answer(job, deadline, patient=True, process=process)["targets"][0]
             rules = tuple(Rule.model_validate(entry.example) for entry in RULE_TYPES.values())
             every_type = RuleSet(target, TableName("public", "example"), rules)
-            deadline = time.monotonic() + self._settings.check_time_limit_s
-            self._compile(every_type, range(len(rules)), self._marker, deadline)
+            self._compile(process, every_type, range(len(rules)), self._marker, deadline)
         except (StringXError, IndexError) as error:
             # Whoever needs dbt is told what is wrong.
             log.info("dbt_not_warm", reason=self.redact(str(error)))
 
-    def _stay_warm(self) -> None:
-        """Begin anew in the background when the process was ended for its age."""
-        if self._keeps_warm and self._process.pid is None:
-            self.warm()
+    def _stay_young(self) -> None:
+        """Where the process is old, have another one get ready beside it and take its place."""
+        if self._process.is_old and self._renewing.acquire(blocking=False):
+            _in_background(self._renew)
+
+    def _renew(self) -> None:
+        try:
+            successor = self._process.successor()
+            self._warm(successor)
+            self._process.replace(successor)
+        finally:
+            self._renewing.release()
 
     def _profile_changed(self) -> int:
         try:
@@ -236,11 +246,16 @@ class Dbt:
             raise EngineError(f"cannot read profiles.yml: {error.strerror}") from None
 
     def _answer(
-        self, job: dict[str, Any], deadline: float, *, patient: bool = False
+        self,
+        job: dict[str, Any],
+        deadline: float,
+        *,
+        patient: bool = False,
+        process: DbtProcess | None = None,
     ) -> dict[str, Any]:
         """dbt's answer; a `patient` job is work that later callers find done."""
         at_least_s = self._settings.check_time_limit_s if patient else 0.0
-        answer = self._process.ask(job, deadline, at_least_s=at_least_s)
+        answer = (process or self._process).ask(job, deadline, at_least_s=at_least_s)
         if answer["ok"]:
             return answer
         fault = self._fault(answer["message"], answer["message"])
@@ -253,6 +268,12 @@ class Dbt:
         match = _RULE.search(place)
         path = f"rules[{match[1]}]" if match else "rules"
         return Fault(path, "rule_rejected", self.redact(plain_message(message)))
+
+
+def _in_background(work: Callable[..., None], *given: DbtProcess) -> threading.Thread:
+    thread = threading.Thread(target=work, args=given, name="dbt-warm", daemon=True)
+    thread.start()
+    return thread
 
 
 def _refused(faults: list[Fault]) -> InvalidInput:

@@ -37,24 +37,50 @@ class DbtTimeout(EngineError):
 class DbtProcess:
     """One dbt process at most; callers from several threads take turns.
 
-    A process that dies is replaced and its job given to the next once more: jobs only read.
+    A process that dies is replaced and its job given to the next once more: jobs only read. One
+    that is old is ended after its job; or goes on until a `successor` is ready, if `has_heirs`.
     """
 
     def __init__(self, settings: EngineSettings, environment: Mapping[str, str]) -> None:
         self._settings = settings
+        self._given = environment
         self._environment = _clean(environment, settings.server_options)
         self._secrets = [
             value for name, value in self._environment.items() if _SECRET.search(name) and value
         ]
         self._turn = threading.Lock()
         self._running: _Running | None = None
+        self._successor: DbtProcess | None = None
         self._closed = False
+        self.has_heirs = False
 
     @property
     def pid(self) -> int | None:
         """The process id, None while there is none."""
         running = self._running
         return running.process.pid if running else None
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it has had its number of jobs, or its memory."""
+        running = self._running
+        return running is not None and running.is_old(self._settings)
+
+    def successor(self) -> DbtProcess:
+        """One beside it that may get ready, to be handed to `replace`; closed with this one."""
+        self._successor = DbtProcess(self._settings, self._given)
+        if self._closed:
+            self._successor.close()
+        return self._successor
+
+    def replace(self, by: DbtProcess) -> None:
+        """Go on with the process of a successor, once the job that runs is answered."""
+        with self._turn:
+            old, self._running, by._running = self._running, by._running, None
+        if old is not None:
+            self._recycle(old)
+        if self._closed:  # meanwhile
+            self.close()
 
     def ask(
         self, job: dict[str, Any], deadline: float, *, at_least_s: float = 0.0
@@ -85,9 +111,11 @@ class DbtProcess:
     def close(self) -> None:
         """Cancel what runs and end the process; the engine takes no more jobs."""
         self._closed = True
-        running = self._running
+        running, successor = self._running, self._successor
         if running is not None:
             running.end(self._settings.interrupt_s)
+        if successor is not None:
+            successor.close()
 
     def redact(self, text: str) -> str:
         """The text without any secret that dbt's environment holds."""
@@ -112,12 +140,14 @@ class DbtProcess:
             self._end_running()
             raise DbtTimeout("the check took longer than it may") from None
         running.jobs += job["job"] not in ("load", "prepare")  # mostly found done
-        if running.jobs >= self._settings.recycle_jobs or running.megabytes > (
-            self._settings.recycle_mb
-        ):
-            log.info("dbt_process_recycled", jobs=running.jobs, megabytes=running.megabytes)
-            self._end_running()
+        if not self.has_heirs and running.is_old(self._settings):
+            self._running = None
+            self._recycle(running)
         return answer
+
+    def _recycle(self, old: _Running) -> None:
+        log.info("dbt_process_recycled", jobs=old.jobs, megabytes=old.megabytes)
+        old.end(self._settings.interrupt_s)
 
     def _end_running(self) -> str:
         running, self._running = self._running, None
@@ -168,6 +198,10 @@ class _Running:
                 "manifests": settings.manifests,
             },
         )
+
+    def is_old(self, settings: EngineSettings) -> bool:
+        """Whether another one is to take its place."""
+        return self.jobs >= settings.recycle_jobs or self.megabytes > settings.recycle_mb
 
     @property
     def megabytes(self) -> int:
