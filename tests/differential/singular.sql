@@ -233,3 +233,17 @@ select * from (select sum(id::bigint * 9223372036854775807) s from shop.orders) 
 select * from made."no columns" where true
 --- in_two_schemas
 select name from twin.base where name is null
+--- aggregate_of_the_row
+select o.count from shop.orders o where o.id > 100
+--- aggregate_of_some_rows
+select o.count from shop.orders o where o.id > 3
+--- aggregate_of_an_aggregate
+select m.count from (select max(id) as hi from shop.orders) m where hi > 100
+--- set_of_the_row
+select o.several from shop.orders o where o.id > 3
+--- column_of_the_row
+select o.id, o.state from shop.orders o where o.id > 3
+--- table_of_a_with
+with listed as (select 1 as id) select id from shop.orders where id in (table listed)
+--- user_as_measure
+select * from (select count(*) as "user" from shop.orders) m where user is null

@@ -29,6 +29,15 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+VALUES = frozenset(
+    ("current_catalog", "current_date", "current_role", "current_schema", "current_time")
+) | {
+    *("current_timestamp", "current_user", "localtime", "localtimestamp", "session_user"),
+    *("system_user", "user", "null", "true", "false", "default"),
+}
+"""Words that mean a value where they stand alone, even where a column has that name (manual,
+appendix C)."""
+
 
 class Unreadable(Exception):
     """The text has something that this lexer does not vouch for."""
@@ -60,6 +69,11 @@ class Token:
             return None
         # Only ASCII is folded where the encoding has more than one byte, as UTF-8 has.
         return "".join(c.lower() if c.isascii() else c for c in self.text)
+
+    @property
+    def column(self) -> str | None:
+        """The name of the column that it may stand for by itself; None for what is none."""
+        return None if self.word in VALUES else self.identifier
 
 
 def tokens_of(text: str) -> tuple[Token, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quality.engine.plan.lexing import Token, Unreadable, render, tokens_of
+from quality.engine.plan.lexing import VALUES, Token, Unreadable, render, tokens_of
 from quality.engine.plan.queries import (
     Select,
     Tokens,
@@ -40,6 +40,7 @@ _PLAIN_AGGREGATES = {
     *("count", "min", "max", "sum", "avg", "bool_and", "bool_or", "every"),
     *("corr", "stddev_samp"),
 }
+_NOT_IN_CALLS = {"distinct", "select", "table", "order", "over", "filter"}
 
 
 def recognise(sql: str) -> Shape | None:
@@ -72,10 +73,11 @@ class _Reader:
         subject = self._subject(select)
         if subject is None or not subject.conditions:
             return None
-        if not all(_is_harmless(item) for item in split(select.items)):
+        selected = _selected(select.items)
+        if selected is None:
             return None
         *narrowing, predicate = subject.conditions
-        return Rows(Subject(subject.relation, tuple(narrowing)), predicate)
+        return Rows(Subject(subject.relation, tuple(narrowing)), predicate, selected)
 
     def _grouped(self, select: Select) -> Shape | None:
         """`select … from <subject> [where …] group by <keys> [having count(*) > 1]`."""
@@ -167,14 +169,18 @@ def _values(select: Select, inner: Select, subject: Subject, condition: Tokens) 
     if key is None:
         return None
     columns: dict[str, str] = {}
+    counts: set[str] = set()
     for item in split(inner.items):
         expression, alias = _without_alias(item)
         if _is_count(expression) and alias is not None:
+            counts.add(alias)
             continue
         if _column(expression) != key:
             return None
         columns[alias or expression[-1].identifier or ""] = key
-    if not _is_membership(condition, set(columns)) or not _all_harmless(select.items):
+    if not _is_membership(condition, set(columns)):
+        return None
+    if not _selects_only(select.items, counts | set(columns)):
         return None
     return Values(subject, key, render(condition, columns))
 
@@ -186,7 +192,7 @@ def _is_membership(condition: Tokens, columns: set[str]) -> bool:
     """
     words = [token.word for token in condition]
     start = 3 if words[1:3] == ["not", "in"] else 2 if words[1:2] == ["in"] else 0
-    if not start or condition[0].identifier not in columns or condition[start].text != "(":
+    if not start or condition[0].column not in columns or condition[start].text != "(":
         return False
     if closing(condition, start) != len(condition) - 1:
         return False
@@ -206,10 +212,12 @@ def _aggregate(
     for item in split(inner.items):
         expression, alias = named(item)
         call = _aggregate_call(expression)
-        if call is None or alias is None or alias in measures:
+        if call is None or alias is None or alias in measures or alias in VALUES:
             return None
         measures[alias] = call
-    if not _names_in(condition) <= set(measures) or not _all_harmless(select.items):
+    if not _names_in(condition) <= set(measures):
+        return None
+    if not _selects_only(select.items, set(measures)):
         return None
     return Aggregate(subject, tuple(measures.items()), condition)
 
@@ -262,7 +270,7 @@ def _unqualified(
         token = tokens[place]
         following = tokens[place + 1].text if place + 1 < len(tokens) else ""
         is_field = place > 0 and tokens[place - 1].text == "."
-        if token.word in ("select", "with", "over", "values"):
+        if token.word in ("select", "with", "over", "values", "table"):
             return None
         if token.identifier is not None and not is_field:
             if following == ".":
@@ -283,7 +291,7 @@ def _unqualified(
 
 def _column(tokens: Tokens) -> str | None:
     """A column's name as it stands, None for any other expression."""
-    if len(tokens) == 1 and tokens[0].identifier is not None:
+    if len(tokens) == 1 and tokens[0].column is not None:
         return tokens[0].text
     return None
 
@@ -323,15 +331,28 @@ def _aggregate_call(expression: Tokens) -> str | None:
     if expression[1].text != "(" or closing(expression, 1) != len(expression) - 1:
         return None
     inside = expression[2:-1]
-    if any(token.word in ("distinct", "select", "order", "over", "filter") for token in inside):
+    if any(token.word in _NOT_IN_CALLS for token in inside):
         return None
     if any(token.text == "." for token in inside):
         return None
     return render(expression)
 
 
-def _all_harmless(items: Tokens) -> bool:
-    return all(_is_harmless(item) for item in split(items))
+def _selected(items: Tokens) -> frozenset[str] | None:
+    """What harmless items name behind a dot; None where one of them is more than harmless."""
+    found: set[str] = set()
+    for item in split(items):
+        if not _is_harmless(item):
+            return None
+        expression, _ = _without_alias(item)
+        if len(expression) > 1 and expression[-1].identifier is not None:
+            found.add(expression[-1].identifier)
+    return frozenset(found)
+
+
+def _selects_only(items: Tokens, columns: set[str]) -> bool:
+    selected = _selected(items)
+    return selected is not None and selected <= columns
 
 
 def _is_not_null(where: Tokens, column: str) -> bool:

@@ -31,10 +31,15 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One failing row for each row of the subject for which the predicate holds."""
+    """One failing row for each row of the subject for which the predicate holds.
+
+    `selected` must be columns: as `o.name` they could be functions of the row otherwise, even such
+    that make one row of many.
+    """
 
     subject: Subject
     predicate: str
+    selected: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,26 @@ select json_build_object(
         left join pg_catalog.pg_type b on b.oid = y.typbasetype
         where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped),
     'constraints', (
-        select json_agg(entry.known || jsonb_build_object('disabled', entry.disabled)) from (
+        select json_agg(entry.known || jsonb_build_object('disabled', entry.disabled,
+            'is_whole', entry.is_whole, 'is_alike', entry.is_alike)) from (
             select to_jsonb(k) - 'conbin' as known,
+                -- Of the whole of a partitioned table, each of whose partitions has it once more.
+                k.contype = 'f' and (k.conparentid = 0 or not r.relispartition) as is_whole,
+                -- Whether the constraint compares as a join of the two columns does.
+                k.contype = 'f' and exists (
+                    select from pg_catalog.pg_attribute a
+                    join pg_catalog.pg_attribute b
+                        on b.attrelid = k.confrelid and b.attnum = k.confkey[1]
+                    where a.attrelid = k.conrelid and a.attnum = k.conkey[1]
+                        and a.attcollation = b.attcollation
+                        and (a.atttypid = b.atttypid  -- or both are integers
+                            or a.atttypid in (20, 21, 23) and b.atttypid in (20, 21, 23))
+                ) as is_alike,
                 exists (select from pg_catalog.pg_trigger t
                     where t.tgconstraint = k.oid and t.tgenabled <> 'O') as disabled
-            from pg_catalog.pg_constraint k where k.conrelid = c.oid) entry),
+            from pg_catalog.pg_constraint k
+            left join pg_catalog.pg_class r on r.oid = k.confrelid
+            where k.conrelid = c.oid) entry),
     'own_functions', exists (
         select from pg_catalog.pg_depend d
         join pg_catalog.pg_constraint k on k.oid = d.objid
@@ -176,6 +191,7 @@ def signature_of(answer: Answer) -> Signature:
 
 
 def facts_query(oid: int) -> str:
+    """One row with what `facts_of` reads."""
     return _text(sql.SQL(_FACTS).format(oid=sql.Literal(oid)))
 
 
@@ -195,6 +211,8 @@ def facts_of(answer: Answer) -> Facts:
     if found["version"] < 180000 and found["plain"]:
         # Until 17 NOT NULL is no constraint but a mark on the column, and cannot be invalid.
         not_null = {c["name"]: "" for c in columns if c["not_null"] and c["name"] in simple}
+    if found["version"] < 170000 and found["kind"] == "p":
+        not_null = {}  # of its partitions a foreign table keeps to nothing
     return Facts(
         oid=found["oid"],
         database=found["database"],
@@ -226,7 +244,11 @@ def facts_of(answer: Answer) -> Facts:
                 entry["confkey"][0],
             )
             for entry in holding
-            if entry["contype"] == "f" and len(entry["conkey"]) == 1 and found["kind"] == "r"
+            if entry["contype"] == "f"
+            and len(entry["conkey"]) == 1
+            and found["kind"] == "r"
+            and entry["is_whole"]
+            and entry["is_alike"]
         ),
         checks=tuple(
             entry["conname"]

@@ -1,7 +1,8 @@
 """What the catalogue proves about a test, and what of it could not run at all.
 
 A proof holds for every snapshot in which the relation's signature is the one it was made for: a
-change of columns, constraints or indexes is a change of the signature.
+change of columns, constraints or indexes is a change of the signature. With row security nothing is
+proved: a policy hides rows, may raise an error, and says what it likes of who asks.
 """
 
 from __future__ import annotations
@@ -10,14 +11,23 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 from quality.engine.plan.duplicates import exact_duplicates
-from quality.engine.plan.lexing import Token, Unreadable, tokens_of
+from quality.engine.plan.lexing import tokens_of
 from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.scan import Entry, exact_values, scans
-from quality.engine.plan.shapes import Digest, Duplicates, Orphans, RelationName, Rows, Values
+from quality.engine.plan.shapes import (
+    Aggregate,
+    Digest,
+    Duplicates,
+    Orphans,
+    RelationName,
+    Rows,
+    Shape,
+    Values,
+)
 from quality.engine.target.catalogue import Facts
+from quality.engine.target.meaning import functions_in, is_lasting
 from quality.engine.target.wire import Answer
 
 # Sorting these is slower than sorting their hashes. The functions are those of the types' default
@@ -69,22 +79,20 @@ class Readiness:
 def questions_of(planned: PlannedTest) -> list[str]:
     """The statements whose answers `readiness` needs.
 
-    The plans of the test as dbt wrote it and in each form that it could take here; of tests on
-    rows also whether the predicate is the same whenever it is asked, and the plan of their rows.
+    The plans of the test as dbt wrote it and in each form that it could take here; whether it is
+    the same however often it is asked; and of tests on rows the plan of these.
     """
     forms = [wrapped(planned), *_own_forms(planned)]
     statements = [f"explain (format json, costs off) {form}" for form in forms]
     shape = planned.shape
     if isinstance(shape, (Rows, Values)):
-        functions = sorted(_functions(shape.predicate))
-        quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in functions) or "''"
+        statements.append(f"explain (format json, costs off) {failing_rows(shape)}")
+    if functions := _functions(shape):
+        quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in functions)
         volatile = (
             f"select from pg_catalog.pg_proc where provolatile = 'v' and proname in ({quoted})"
         )
-        statements += [
-            f"select exists ({volatile})",
-            f"explain (format json, costs off) {failing_rows(shape)}",
-        ]
+        statements.append(f"select exists ({volatile})")
     return statements
 
 
@@ -116,11 +124,14 @@ def readiness(
         return Readiness(alone=True)
     if isinstance(shape, Values) and tokens_of(shape.key)[0].identifier not in known.simple:
         return Readiness(alone=True)
-    if isinstance(shape, (Rows, Values)):
-        *_, volatile, plan = answers
+    if _functions(shape):
+        *answers, volatile = answers
         if volatile.rows[0][0] == "t":
             return Readiness(alone=True)
-        return Readiness(proof=_of_rows(shape, known, plan))
+    if isinstance(shape, Rows) and not shape.selected <= known.columns.keys():
+        return Readiness(alone=True)
+    if isinstance(shape, (Rows, Values)):
+        return Readiness(proof=_of_rows(shape, known, answers[-1]))
     if isinstance(shape, Duplicates):
         keys = {tokens_of(key)[0].identifier for key in shape.keys}
         if not keys <= known.simple:
@@ -163,17 +174,20 @@ def permission_query(planned: PlannedTest) -> str:
 
 
 def _of_rows(shape: Rows | Values, facts: Facts, plan: Answer) -> str | None:
+    if facts.row_security:
+        return None
     match = _IS_NULL.fullmatch(shape.predicate.strip())
     if match is not None:
-        column = tokens_of(match[1])[0].identifier or ""
+        column = tokens_of(match[1])[0].column or ""
         if column in facts.not_null:
             name = facts.not_null[column]
             return f'NOT NULL of "{column}"' + (f" ({name})" if name else "")
     # PostgreSQL's own prover: a predicate that the constraints refute becomes a constant false.
-    # Only for a plain table, because what lies below others can change unseen; and not with row
-    # security, where a policy may be what refutes.
-    # A function may have been replaced since the constraint looked at the rows.
-    if facts.kind != "r" or facts.row_security or not facts.checks or _functions(shape.predicate):
+    # Only for a plain table, because what lies below others can change unseen. A function may have
+    # been replaced since the constraint looked at the rows, and what a text means may change.
+    if facts.kind != "r" or not facts.checks or _functions(shape):
+        return None
+    if not is_lasting([*shape.subject.conditions, shape.predicate], facts):
         return None
     if _is_constant_false(json.loads(plan.rows[0][0] or "[]")):
         return "CHECK " + ", ".join(facts.checks)
@@ -181,6 +195,8 @@ def _of_rows(shape: Rows | Values, facts: Facts, plan: Answer) -> str | None:
 
 
 def _of_uniqueness(shape: Duplicates, facts: Facts) -> str | None:
+    if facts.row_security:
+        return None
     keys = {tokens_of(key)[0].identifier for key in shape.keys}
     for columns, nulls_not_distinct, name in facts.unique_keys:
         if not columns <= keys:
@@ -215,7 +231,7 @@ def _bytewise(shape: Duplicates, facts: Facts) -> str | None:
 
 
 def _of_reference(shape: Orphans, facts: Facts, parent: Facts | None) -> str | None:
-    if parent is None or parent.row_security:  # the role might not see all of the parent's rows
+    if parent is None or parent.row_security or facts.row_security:
         return None
     key = tokens_of(shape.key)[0].identifier
     field = parent.columns.get(tokens_of(shape.field)[0].identifier or "")
@@ -235,13 +251,13 @@ def _is_constant_false(plans: list[dict[str, object]]) -> bool:
     )
 
 
-def _functions(predicate: str) -> set[str]:
-    try:
-        tokens: Sequence[Token] = tokens_of(predicate)
-    except Unreadable:
-        return set()
-    return {
-        token.identifier
-        for token, following in pairwise(tokens)
-        if following.text == "(" and token.identifier is not None
-    }
+def _functions(shape: Shape | None) -> list[str]:
+    """All that a test calls, but for what its own query only does with what it found."""
+    if shape is None or isinstance(shape, Orphans):
+        return []
+    expressions = list(shape.subject.conditions)
+    if isinstance(shape, (Rows, Values)):
+        expressions.append(shape.predicate)
+    elif isinstance(shape, Aggregate):
+        expressions += [call for _, call in shape.measures]
+    return sorted(functions_in(expressions))

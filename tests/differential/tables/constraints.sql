@@ -149,3 +149,33 @@ create table bound.retriggered (parent integer references bound.parents (key));
 alter table bound.retriggered disable trigger all;
 insert into bound.retriggered values (1), (55), (56);
 alter table bound.retriggered enable trigger all;
+
+-- A foreign key to a whole, of which no single part has all keys; the catalogue has it for each part.
+create table bound.whole (id integer primary key) partition by range (id);
+create table bound.whole_low partition of bound.whole for values from (0) to (10);
+create table bound.whole_high partition of bound.whole for values from (10) to (20);
+create table bound.to_whole (parent integer references bound.whole);
+insert into bound.whole values (1), (11);
+insert into bound.to_whole values (1), (11);
+
+-- Keys that the constraint finds equal, and a join of the columns does not, or cannot compare.
+create table bound.padded (code char(3) primary key);
+create table bound.to_padded (code text references bound.padded);
+insert into bound.padded values ('ab');
+insert into bound.to_padded values ('ab'), ('ab ');
+create table bound.collated (word text collate "C" primary key);
+create table bound.to_collated (word text collate "POSIX" references bound.collated);
+insert into bound.collated values ('a');
+insert into bound.to_collated values ('a');
+create table bound.wide (id bigint primary key);
+create table bound.to_wide (parent integer references bound.wide);
+insert into bound.wide values (1);
+insert into bound.to_wide values (1), (null);
+
+-- Columns whose names mean something else where they are not quoted.
+create table bound.words ("user" text unique, "null" integer not null, "current_date" integer unique);
+insert into bound.words values ('a', 1, 1), ('b', 2, 2);
+
+-- Nothing stands twice; asked of half of it, chosen anew each time it is looked at.
+create table bound.many (id integer);
+insert into bound.many select generate_series(1, 1000);

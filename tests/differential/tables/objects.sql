@@ -75,6 +75,12 @@ create policy some_rows on guarded.rows to stringx_reader using (id = 1);
 create table guarded.nothing (id integer primary key, parent integer references bound.parents);
 insert into guarded.nothing values (1, 1), (2, 2);
 alter table guarded.nothing enable row level security;
+create table guarded.tenants (id integer primary key, tenant integer not null,
+    parent integer references bound.parents);
+insert into guarded.tenants values (1, 1, 1), (2, 2, null);
+alter table guarded.tenants enable row level security;
+create policy of_tenant on guarded.tenants to stringx_reader
+    using (tenant = current_setting('app.tenant')::integer);
 create table guarded.owned_by_no_policy (id integer);
 insert into guarded.owned_by_no_policy values (null), (null);
 

@@ -49,3 +49,12 @@ create function shop.count_calls(integer) returns boolean language plpgsql volat
 create operator shop.=== (leftarg = integer, rightarg = integer, function = int4ne);
 create table shop.flipping (a integer, b integer);
 insert into shop.flipping select 1, null from generate_series(1, 50);
+
+-- What `o.several` calls, for a row `o` of this table; and a name that a query may have as well.
+create function shop.several(shop.orders) returns setof integer language sql
+    as 'select generate_series(1, 3)';
+create table shop.listed (id integer);
+
+-- A condition that is dearer than what it keeps from breaking.
+create table shop.divided (kind text, divisor integer);
+insert into shop.divided values ('a', 1), ('z', 0);
