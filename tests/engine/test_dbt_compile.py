@@ -17,9 +17,10 @@ import pytest
 from quality.engine.dbt.answers import Incomplete
 from quality.engine.dbt.dbt import Dbt
 from quality.engine.dbt.nodes import overridden_judging
+from quality.engine.dbt.process import DbtProcess
 from quality.engine.plan.compiled import CompiledTest
 from quality.engine.settings import EngineSettings
-from quality.errors import InvalidInput
+from quality.errors import EngineError, InvalidInput
 from tests.conftest import PROJECT
 from tests.engine.conftest import Target, rule_set, where
 from tests.engine.test_dbt_alone import dbt as run_dbt
@@ -392,13 +393,33 @@ def test_dbt_gets_ready_before_it_is_needed_and_after_it_was_replaced(
 def test_closing_ends_a_dbt_that_gets_ready_as_well(dbt_with: Callable[..., Dbt]) -> None:
     dbt = dbt_with({}, recycle_jobs=3)
     dbt.warm().join(60)
-    before = children()
+    first, before = dbt.pid, children()
     dbt.compile(rule_set("engine.compiled", NOT_NULL), None, soon())
     wait_for(lambda: bool(children() - before), "another dbt begins")
     started = children() - before
     dbt.close()
-    assert dbt.pid is not None and not Path(f"/proc/{dbt.pid}").exists()
-    wait_for(lambda: not started & children(), "the other one has ended")
+    assert not {first, *started} & children()
+
+
+def test_a_dbt_that_does_not_get_ready_takes_no_place(
+    dbt_with: Callable[..., Dbt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dbt = dbt_with({}, recycle_jobs=3)
+    dbt.warm().join(60)
+    first, before = dbt.pid, children()
+    tried: list[DbtProcess] = []
+
+    def killed(process: DbtProcess) -> None:
+        with pytest.raises(EngineError):
+            process.ask({"job": "targets"}, 0.0)
+        tried.append(process)
+
+    monkeypatch.setattr(dbt, "_warm", killed)
+    for column in ("v", "id"):
+        dbt.compile(rule_set("engine.compiled", {"type": "unique", "column": column}), None, soon())
+    wait_for(lambda: not dbt._renewing.locked(), "it is given up")
+    assert len(tried) == 1
+    assert (dbt.pid, children()) == (first, before)
 
 
 def test_a_profile_that_cannot_be_read_does_not_harm_who_gets_ready(

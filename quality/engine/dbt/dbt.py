@@ -31,6 +31,8 @@ log = get_logger(__name__)
 
 _MARKER = re.compile(r"[A-Za-z0-9_]+")
 _RULE = re.compile(r"\brule_(\d+)\b")
+RENEW_AGAIN_S = 60.0
+"""After which it is tried again to replace an old process by one that would not get ready."""
 _PACKAGES = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-postgres")
 
 
@@ -52,6 +54,8 @@ class Dbt:
         self._compiled = CompiledRules(settings.compiled_rules)
         self._marker = f"sx_scope_{uuid.uuid4().hex}"
         self._renewing = threading.Lock()
+        self._renew_from = 0.0
+        self._used: set[str] = set()
         said = [f"{package} {version(package)}" for package in _PACKAGES]
         self.version = hashlib.sha256(
             "\n".join([*said, self.projects.version]).encode()
@@ -100,7 +104,6 @@ class Dbt:
             for place, test in zip(new, made, strict=True):
                 self._compiled.keep(origins[place], test)
                 found[place] = test
-            self._stay_young()
         tests = [found[place] for place in range(len(origins))]
         if scope_marker is None:
             return tests
@@ -132,9 +135,7 @@ class Dbt:
             "target": rule_set.connection,
         }
         self._answer(job | {"job": "load"}, deadline, patient=True)
-        answer = self._answer(job | {"job": "test"}, deadline)["results"]
-        self._stay_young()
-        return _in_order(answer, wanted)
+        return _in_order(self._answer(job | {"job": "test"}, deadline)["results"], wanted)
 
     def targets(self) -> list[str]:
         """The outputs of the dbt profile."""
@@ -197,6 +198,7 @@ class Dbt:
         deadline: float,
     ) -> list[CompiledTest]:
         """What dbt makes of the rules at these places."""
+        self._used.add(rule_set.connection)
         job: dict[str, Any] = {
             "base": str(self.projects.base_project()),
             "target": rule_set.connection,
@@ -218,25 +220,32 @@ class Dbt:
         deadline = time.monotonic() + self._settings.check_time_limit_s
         try:
             job = {"job": "targets"}
-            target = self._answer(job, deadline, patient=True, process=process)["targets"][0]
+            known = self._answer(job, deadline, patient=True, process=process)["targets"]
             rules = tuple(Rule.model_validate(entry.example) for entry in RULE_TYPES.values())
-            every_type = RuleSet(target, TableName("public", "example"), rules)
-            self._compile(process, every_type, range(len(rules)), self._marker, deadline)
-        except (StringXError, IndexError) as error:
+            for target in sorted(self._used.intersection(known)) or known[:1]:
+                every_type = RuleSet(target, TableName("public", "example"), rules)
+                self._compile(process, every_type, range(len(rules)), self._marker, deadline)
+        except StringXError as error:
             # Whoever needs dbt is told what is wrong.
             log.info("dbt_not_warm", reason=self.redact(str(error)))
 
     def _stay_young(self) -> None:
         """Where the process is old, have another one get ready beside it and take its place."""
-        if self._process.is_old and self._renewing.acquire(blocking=False):
+        is_due = time.monotonic() >= self._renew_from and self._process.is_old
+        if is_due and self._renewing.acquire(blocking=False):
             _in_background(self._renew)
 
     def _renew(self) -> None:
+        successor = self._process.successor()
+        self._renew_from = time.monotonic() + RENEW_AGAIN_S
         try:
-            successor = self._process.successor()
             self._warm(successor)
-            self._process.replace(successor)
+            if self._process.replace(successor):
+                self._renew_from = 0.0
+            else:
+                log.warning("dbt_process_not_recycled", retry_s=RENEW_AGAIN_S)
         finally:
+            successor.close()  # which has nothing more, unless anything went wrong
             self._renewing.release()
 
     def _profile_changed(self) -> int:
@@ -255,7 +264,11 @@ class Dbt:
     ) -> dict[str, Any]:
         """dbt's answer; a `patient` job is work that later callers find done."""
         at_least_s = self._settings.check_time_limit_s if patient else 0.0
-        answer = (process or self._process).ask(job, deadline, at_least_s=at_least_s)
+        try:
+            answer = (process or self._process).ask(job, deadline, at_least_s=at_least_s)
+        finally:
+            if process in (None, self._process):
+                self._stay_young()
         if answer["ok"]:
             return answer
         fault = self._fault(answer["message"], answer["message"])

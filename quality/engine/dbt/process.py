@@ -69,18 +69,23 @@ class DbtProcess:
     def successor(self) -> DbtProcess:
         """One beside it that may get ready, to be handed to `replace`; closed with this one."""
         self._successor = DbtProcess(self._settings, self._given)
+        self._successor.has_heirs = True
         if self._closed:
             self._successor.close()
         return self._successor
 
-    def replace(self, by: DbtProcess) -> None:
-        """Go on with the process of a successor, once the job that runs is answered."""
+    def replace(self, by: DbtProcess) -> bool:
+        """Go on with the process of a successor, once the job that runs is answered; not where it
+        has none, for whatever reason."""
         with self._turn:
+            if by._running is None:
+                return False
             old, self._running, by._running = self._running, by._running, None
         if old is not None:
             self._recycle(old)
         if self._closed:  # meanwhile
             self.close()
+        return True
 
     def ask(
         self, job: dict[str, Any], deadline: float, *, at_least_s: float = 0.0
