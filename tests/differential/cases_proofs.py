@@ -11,6 +11,7 @@ PROVED = {
     ("not_null", "bound.held"): ("id", "name"),
     ("unique", "bound.held"): ("id", "code"),
     ("relationships", "bound.held"): ("parent",),
+    ("accepted_values", "bound.held"): ("kind",),
     ("unique", "bound.indexed"): ("folded", "distinct_nulls", "nulls_once", "included"),
     ("not_null", "bound.composite"): ("id",),
     ("not_null", "bound.keys"): ("a", "b"),
@@ -74,8 +75,8 @@ PARENTS = ("bound", "parents", "key")
 CODES = ("bound", "parents", "code")
 # Proved of other parents than PARENTS.
 PROVED_ELSEWHERE = (
-    ("bound.to_whole", "parent", Relation("bound", "whole")),
     ("bound.to_wide", "parent", Relation("bound", "wide")),
+    ("bound.to_texts", "code", Relation("bound", "texts")),
 )
 RELATED = (
     ("bound", "held", "parent", PARENTS),
@@ -104,6 +105,8 @@ RELATED = (
     ("bound", "to_padded", "code", ("bound", "padded", "code")),
     ("bound", "to_collated", "word", ("bound", "collated", "word")),
     ("bound", "to_wide", "parent", ("bound", "wide", "id")),
+    ("bound", "to_texts", "code", ("bound", "texts", "code")),
+    ("bound", "to_emptied", "parent", ("bound", "emptied", "id")),
     ("guarded", "children", "parent", ("guarded", "parents", "key")),
     ("guarded", "rows", "parent", PARENTS),
     ("guarded", "nothing", "parent", PARENTS),
@@ -173,6 +176,8 @@ def is_proved(case: Case) -> bool:
         return case.test == "relationships"
     if column not in PROVED.get((case.test, f"{relation.schema}.{relation.name}"), ()):
         return False
+    if case.test == "accepted_values":
+        return case.arguments["values"] == ["x", "y"]
     return case.test != "relationships" or (to, case.arguments["field"]) == (PARENTS_TABLE, "key")
 
 

@@ -247,3 +247,7 @@ select o.id, o.state from shop.orders o where o.id > 3
 with listed as (select 1 as id) select id from shop.orders where id in (table listed)
 --- user_as_measure
 select * from (select count(*) as "user" from shop.orders) m where user is null
+--- unicode_by_growing_together
+select * from shop.bits o where u&o.flags > 0
+--- null_as_a_name
+select * from (select state as "null", count(*) as n from shop.orders group by state) x where "null" in ('paid', null)

@@ -94,7 +94,7 @@ def render(tokens: Sequence[Token], names: Mapping[str, str] | None = None) -> s
         following = tokens[place + 1].text if place + 1 < len(tokens) else ""
         is_field = place > 0 and tokens[place - 1].text == "."
         if names and following not in ("(", ".") and not is_field:
-            text = names.get(token.identifier or "", text)
+            text = names.get(token.column or "", text)
         parts.append(f" {text}" if token.gap and parts else text)
     return "".join(parts)
 

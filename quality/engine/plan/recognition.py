@@ -279,7 +279,8 @@ def _unqualified(
                     return None
                 # Quoted, because a bare name can mean something else: user, current_date, null.
                 name = (tokens[place + 2].identifier or "").replace('"', '""')
-                kept.append(Token("quoted", f'"{name}"', token.depth, token.gap))
+                # Apart from what stands before, which it could be read together with: u&"…".
+                kept.append(Token("quoted", f'"{name}"', token.depth, gap=True))
                 place += 3
                 continue
             if token.identifier in qualifiers and not may_stand_alone:

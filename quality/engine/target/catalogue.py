@@ -74,8 +74,9 @@ select json_build_object(
                         on b.attrelid = k.confrelid and b.attnum = k.confkey[1]
                     where a.attrelid = k.conrelid and a.attnum = k.conkey[1]
                         and a.attcollation = b.attcollation
-                        and (a.atttypid = b.atttypid  -- or both are integers
-                            or a.atttypid in (20, 21, 23) and b.atttypid in (20, 21, 23))
+                        and (a.atttypid = b.atttypid  -- or both are integers, or text and varchar
+                            or a.atttypid in (20, 21, 23) and b.atttypid in (20, 21, 23)
+                            or a.atttypid in (25, 1043) and b.atttypid in (25, 1043))
                 ) as is_alike,
                 exists (select from pg_catalog.pg_trigger t
                     where t.tgconstraint = k.oid and t.tgenabled <> 'O') as disabled
@@ -211,8 +212,8 @@ def facts_of(answer: Answer) -> Facts:
     if found["version"] < 180000 and found["plain"]:
         # Until 17 NOT NULL is no constraint but a mark on the column, and cannot be invalid.
         not_null = {c["name"]: "" for c in columns if c["not_null"] and c["name"] in simple}
-    if found["version"] < 170000 and found["kind"] == "p":
-        not_null = {}  # of its partitions a foreign table keeps to nothing
+    if found["version"] < 170000 and found["kind"] == "p" and not found["indexes"]:
+        not_null = {}  # a partition may be a foreign table, which keeps to nothing; no key has one
     return Facts(
         oid=found["oid"],
         database=found["database"],

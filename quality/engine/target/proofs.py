@@ -27,7 +27,7 @@ from quality.engine.plan.shapes import (
     Values,
 )
 from quality.engine.target.catalogue import Facts
-from quality.engine.target.meaning import functions_in, is_lasting
+from quality.engine.target.meaning import functions_in, is_lasting, is_readable
 from quality.engine.target.wire import Answer
 
 # Sorting these is slower than sorting their hashes. The functions are those of the types' default
@@ -117,7 +117,7 @@ def readiness(
     if any(answer.failed for answer in answers):
         return Readiness(alone=True)
     shape = planned.shape
-    if shape is None:
+    if shape is None or not is_readable(_expressions(shape)):
         return Readiness(alone=True)
     known = facts.get(shape.subject.relation)
     if known is None or shape.subject.relation.database not in (None, known.database):
@@ -233,6 +233,8 @@ def _bytewise(shape: Duplicates, facts: Facts) -> str | None:
 def _of_reference(shape: Orphans, facts: Facts, parent: Facts | None) -> str | None:
     if parent is None or parent.row_security or facts.row_security:
         return None
+    if parent.kind == "p":  # its partitions' triggers may be off, and the signature is its own
+        return None
     key = tokens_of(shape.key)[0].identifier
     field = parent.columns.get(tokens_of(shape.field)[0].identifier or "")
     for found in facts.foreign_keys:
@@ -253,11 +255,15 @@ def _is_constant_false(plans: list[dict[str, object]]) -> bool:
 
 def _functions(shape: Shape | None) -> list[str]:
     """All that a test calls, but for what its own query only does with what it found."""
-    if shape is None or isinstance(shape, Orphans):
+    return [] if shape is None else sorted(functions_in(_expressions(shape)))
+
+
+def _expressions(shape: Shape) -> list[str]:
+    if isinstance(shape, Orphans):  # runs alone
         return []
     expressions = list(shape.subject.conditions)
     if isinstance(shape, (Rows, Values)):
         expressions.append(shape.predicate)
-    elif isinstance(shape, Aggregate):
-        expressions += [call for _, call in shape.measures]
-    return sorted(functions_in(expressions))
+    elif isinstance(shape, Aggregate):  # what is in the parentheses of the aggregates
+        expressions += [call.partition("(")[2].rpartition(")")[0] for _, call in shape.measures]
+    return expressions

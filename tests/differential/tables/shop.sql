@@ -58,3 +58,6 @@ create table shop.listed (id integer);
 -- A condition that is dearer than what it keeps from breaking.
 create table shop.divided (kind text, divisor integer);
 insert into shop.divided values ('a', 1), ('z', 0);
+
+create table shop.bits (u integer, flags integer);
+insert into shop.bits values (1, 3), (4, 3), (2, 2), (0, 7), (8, 7);
