@@ -51,11 +51,24 @@ def brief(rule: Rule) -> dict[str, Any]:
     found = {}
     for name, field in Rule.model_fields.items():
         value = whole[name]
+        default = field.get_default(call_default_factory=True)
         if name in ("name", "type"):
-            found[name] = value
+            is_said = True
         elif name == "dimension":
-            if value != rule.rule_type.dimension:
-                found[name] = value
-        elif value not in (None, [], {}) and value != field.get_default(call_default_factory=True):
+            is_said = value != rule.rule_type.dimension
+        elif name == "severity":
+            is_said = value != default or _says_the_usual(rule)
+        else:
+            is_said = value not in (None, [], {}) and value != default
+        if is_said:
             found[name] = value
     return found
+
+
+def _says_the_usual(rule: Rule) -> bool:
+    """Whether severity and thresholds are those of other types, and its own type's would take
+    their place if nothing were said."""
+    if not rule.typed_arguments().thresholds():
+        return False
+    fields = ("severity", "warn_if", "error_if")
+    return all(getattr(rule, name) == Rule.model_fields[name].default for name in fields)

@@ -134,6 +134,13 @@ def test_what_is_written_is_read_again(
     assert nothing.is_empty
 
 
+@pytest.mark.parametrize("said", [{"severity": "error"}, {"warn_if": "!= 0"}, {}])
+def test_thresholds_that_are_not_the_types_own_survive(said: dict[str, Any]) -> None:
+    example = RULE_TYPES["freshness"].example
+    table = TableRules(table="a.b", rules=(strictly(Rule, {**example, **said}),))
+    assert read_text(rule_files.written(table)) == table
+
+
 @pytest.mark.parametrize("entry", RULE_TYPES.values(), ids=lambda entry: entry.name)
 def test_every_types_example_survives(entry: Any) -> None:
     table = TableRules(table="a.b", rules=(strictly(Rule, entry.example),))
