@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote
 
+from pydantic import ValidationError
+
 from consumer.backoff import Backoff
 from quality.client import ApiClient
 from quality.errors import StringXError
@@ -122,13 +124,20 @@ def read_rule_sets(api: ApiClient) -> Iterator[RuleSet]:
     """The active rules of every configured table, by the name of its dbt target."""
     targets = {found["name"]: found["target"] for found in _all(api, "/connections")}
     for table in _all(api, "/tables"):
-        rules = tuple(
-            Rule.model_validate({name: rule[name] for name in rule.keys() & _RULE_FIELDS})
-            for rule in _all(api, f"/tables/{table['id']}/rules")
-            if rule["is_active"]
-        )
+        stored = _all(api, f"/tables/{table['id']}/rules")
+        rules = tuple(_understood(rule, table["name"]) for rule in stored if rule["is_active"])
         target = targets.get(table["connection"], table["connection"])
-        yield RuleSet(target, TableName.parse(table["name"]), rules)
+        known = tuple(rule for rule in rules if rule is not None)
+        yield RuleSet(target, TableName.parse(table["name"]), known)
+
+
+def _understood(rule: dict[str, Any], table: str) -> Rule | None:
+    """None for a rule that another version has stored, and this one does not understand."""
+    try:
+        return Rule.model_validate({name: rule[name] for name in rule.keys() & _RULE_FIELDS})
+    except ValidationError as error:
+        log.warning("rule_not_understood", table=table, rule=rule["name"], faults=str(error))
+        return None
 
 
 def _all(api: ApiClient, path: str) -> Iterator[dict[str, Any]]:

@@ -89,11 +89,13 @@ def faults_of(error: ValidationError, prefix: str = "") -> list[Fault]:
     return [_fault(item, prefix) for item in error.errors(include_url=False, include_context=True)]
 
 
-def invalid_input(error: ValidationError, what: str, prefix: str = "") -> InvalidInput:
+def invalid_input(
+    error: ValidationError, what: str, prefix: str = "", *, code: str | None = None
+) -> InvalidInput:
     """An `InvalidInput` whose message names the first wrong field of `what`."""
     faults = faults_of(error, prefix)
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return InvalidInput(f"{what} is not valid: {faults[0]}{more}", faults=faults)
+    return InvalidInput(f"{what} is not valid: {faults[0]}{more}", code=code, faults=faults)
 
 
 _CODES = {

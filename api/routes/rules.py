@@ -156,8 +156,12 @@ def delete_rule(table_id: int, name: str, query: Signature) -> Answer:
     return Answer(status=204)
 
 
-def _definition(stored: dict[str, Any]) -> dict[str, Any]:
-    rule = strictly(Rule, rules.definition(stored))
+def _definition(stored: dict[str, Any]) -> dict[str, Any] | None:
+    """None for a rule that this version does not understand."""
+    try:
+        rule = strictly(Rule, rules.definition(stored))
+    except ValidationError:
+        return None
     return rule.model_dump(exclude={"is_active"})
 
 

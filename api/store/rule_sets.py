@@ -18,12 +18,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from pydantic import ValidationError
 from sqlalchemy import Connection, text
 
 from quality.budgets import UNLIMITED, Budget
 from quality.checks import CheckRequest, Selection
 from quality.documents import canonical_json, strictly
-from quality.errors import Fault, InvalidInput, NotFound, StringXError
+from quality.errors import Fault, InvalidInput, NotFound, StringXError, invalid_input
 from quality.names import TableName
 from quality.rules import Rule, RuleSet
 
@@ -195,11 +196,11 @@ class RuleSets:
             if rules is None:  # deleted a moment ago
                 found[row.connection, row.name] = _no_table(row)
                 continue
-            active = tuple(
-                strictly(Rule, {**rule.definition, "is_active": True})
-                for rule in rules
-                if rule.is_active
-            )
+            try:
+                active = tuple(_understood(rule) for rule in rules if rule.is_active)
+            except InvalidInput as error:
+                found[row.connection, row.name] = error
+                continue
             limits = {moment for rule in active for moment in (rule.valid_from, rule.valid_to)}
             subject = Subject(
                 row.id,
@@ -237,6 +238,15 @@ def _no_table(row: Any) -> NotFound:
         f"table {row.name} is not configured on connection {row.connection}",
         code="table_not_configured",
     )
+
+
+def _understood(stored: Any) -> Rule:
+    """A rule as it is stored; by an older version perhaps, which took more than this one does."""
+    try:
+        return strictly(Rule, {**stored.definition, "is_active": True})
+    except ValidationError as error:
+        what = f'rule "{stored.name}", as it is stored,'
+        raise invalid_input(error, what, code="rule_not_understood") from None
 
 
 def _hash(documents: Iterable[dict[str, Any]]) -> str:

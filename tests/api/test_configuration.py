@@ -6,8 +6,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 import requests
+
+from tests.conftest import LiveApi
 
 Call = Callable[..., requests.Response]
 UNIQUE = {"type": "unique", "column": "id"}
@@ -238,3 +241,24 @@ def test_wrong_method_and_unknown_path_are_problems(call: Call) -> None:
     assert "GET" in answer.headers["Allow"]
     problem(call("GET", "/nothing"), 404, "not_found")
     problem(call("GET", "/tables/9223372036854775808"), 404, "table_not_configured")
+
+
+def test_rule_that_this_version_does_not_understand_is_named_and_can_be_changed(
+    call: Call, table: Callable[..., int], live_api: LiveApi
+) -> None:
+    table_id = table("shop.orders", UNIQUE, NOT_NULL)
+    with psycopg.connect(live_api.environment["STRINGX_DATABASE_URL"]) as connection:
+        connection.execute(  # as an older version may have taken it
+            'update rule set definition = definition || \'{"warn_if": "more than 5"}\''
+            " where table_id = %s and name = 'unique_id'",
+            [table_id],
+        )
+    asked = {"connection": "demo", "table": "shop.orders", "mode": "sync"}
+    found = problem(call("POST", "/checks", json=asked), 422, "rule_not_understood")
+    assert 'rule "unique_id", as it is stored, is not valid: warn_if: ' in found["detail"]
+    shown = call("GET", f"/tables/{table_id}/rules").json()["items"]
+    assert shown[0]["warn_if"] == "more than 5"
+    path = f"/tables/{table_id}/rules/unique_id"
+    problem(call("PATCH", path, json={"severity": "warn"}), 422, "invalid")
+    assert call("PATCH", path, json={"warn_if": "> 5"}).status_code == 200
+    assert call("POST", "/checks", json=asked).status_code == 200

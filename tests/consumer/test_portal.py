@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -94,3 +95,20 @@ def test_an_api_that_is_away_leaves_the_portal_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(Unavailable):
         portal.refresh()
     assert portal.current is None
+
+
+def test_a_rule_that_is_not_understood_takes_no_other_from_the_portal() -> None:
+    class Api:
+        """Answers with what another version has stored."""
+
+        def get(self, path: str) -> dict[str, Any]:
+            known = {"name": "known", "type": "unique", "column": "id", "is_active": True}
+            items: list[dict[str, Any]] = {
+                "/connections": [{"name": "demo", "target": "demo"}],
+                "/tables": [{"id": 1, "connection": "demo", "name": "shop.orders"}],
+                "/tables/1/rules": [{**known, "name": "odd", "type": "of_tomorrow"}, known],
+            }[path.partition("?")[0]]
+            return {"items": items, "next_cursor": None}
+
+    (found,) = read_rule_sets(Api())  # type: ignore[arg-type]
+    assert [rule.name for rule in found.rules] == ["known"]
