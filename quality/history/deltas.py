@@ -34,7 +34,8 @@ def judge_delta(
     points = [
         (at, count)
         for at, count in found
-        if count is not None and (not arguments.days_back or at <= before)
+        if count is not None
+        and (not arguments.days_back or bucket_start(at, arguments.bucket) <= before)
     ]
     window = training_window(points, now, bucket=arguments.bucket, days=MOST_DAYS)
     if not window:

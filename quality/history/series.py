@@ -18,6 +18,7 @@ from quality.rules import Rule
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}.*)?", re.A)
 _MOST_POINTS = 500
+_WIDTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(weeks=1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Series:
 @dataclass(frozen=True, slots=True)
 class Reach:
     """Which earlier values a judgement needs: at most `count`, the newest ones, from `since` to
-    `until`, and of each bucket the last one."""
+    `until` (both included), and of each bucket the last one."""
 
     bucket: Bucket
     since: datetime
@@ -80,10 +81,19 @@ def reach(rule: Rule, at: datetime) -> Reach:
         return Reach(arguments.bucket, since, until, max(_MOST_POINTS, needed))
     since = at - timedelta(days=MOST_DAYS + 7)
     if isinstance(arguments, RowCountDelta):
-        until = bucket_start(at, arguments.bucket) - timedelta(days=arguments.days_back)
+        until = bucket_start(at, arguments.bucket)
+        if arguments.days_back:
+            until = _last_moment(until - timedelta(days=arguments.days_back), arguments.bucket)
         return Reach(arguments.bucket, since, until, 2)
     needed = 2 if isinstance(arguments, SchemaChange) and arguments.declared is None else 0
     return Reach("check", since, at, needed)
+
+
+def _last_moment(at: datetime, bucket: Bucket) -> datetime:
+    """The last moment of the bucket of `at`, as PostgreSQL keeps time: in microseconds."""
+    if bucket == "check":
+        return at
+    return bucket_start(at, bucket) + _WIDTHS[bucket] - timedelta.resolution
 
 
 def _closed_columns(scope: Sequence[Predicate]) -> set[str]:

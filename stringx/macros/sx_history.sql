@@ -20,10 +20,15 @@
         {%- do exceptions.raise_compiler_error('unknown bucket: ' ~ bucket) -%}
     {%- endif -%}
     {%- set moment = sx_column(rule, arguments['timestamp_column']) -%}
-    {%- set end = "date_trunc('" ~ bucket
-        ~ "', current_timestamp at time zone 'UTC') at time zone 'UTC'" -%}
+    {%- set end = "date_trunc('" ~ bucket ~ "', current_timestamp at time zone 'UTC')" -%}
+    {%- set start = '(' ~ end ~ " - interval '1 " ~ bucket ~ "')" -%}
+    {#- Without a zone a column is taken as UTC: compared with a moment it would be read in the zone
+        of the session. The type is asked of a sum, which is never a domain and never computed. -#}
+    {%- set type = 'pg_typeof(case when false then ' ~ moment ~ " + interval '0' end)" -%}
     {%- do return(
-        'count(case when ' ~ moment ~ ' >= ' ~ end ~ " - interval '1 " ~ bucket ~ "' and "
-        ~ moment ~ ' < ' ~ end ~ ' then 1 end)'
+        'count(case when case when ' ~ type ~ " = 'timestamp with time zone'::regtype then "
+        ~ moment ~ ' >= ' ~ start ~ " at time zone 'UTC' and "
+        ~ moment ~ ' < ' ~ end ~ " at time zone 'UTC' else "
+        ~ moment ~ ' >= ' ~ start ~ ' and ' ~ moment ~ ' < ' ~ end ~ ' end then 1 end)'
     ) -%}
 {% endmacro %}

@@ -1,7 +1,8 @@
 {#- The column is summed for each period; each sum of the last `test_periods` complete ones is at
     most `sigma_threshold` standard deviations from the mean of the `trend_periods` before it, its own
     left out. With `take_logs` natural logarithms are compared, with `take_diffs` the change since
-    `lookback_periods` earlier. A sum that has nothing to be compared with does not fail. -#}
+    `lookback_periods` earlier. A sum that has nothing to be compared with does not fail: one with
+    fewer than `trend_periods` changes before it, for a few of them show no deviation to rely on. -#}
 {% test within_n_moving_stdevs(
     model,
     column_name=none,
@@ -38,14 +39,15 @@ from (
         period_start,
         measured,
         avg(measured) over {{ window }} as mean,
-        stddev_samp(measured) over {{ window }} as deviation
+        stddev_samp(measured) over {{ window }} as deviation,
+        count(measured) over {{ window }} as n_before
     from (
         select
             period_start,
             {{ value | replace('%s', 'total') }}
-{%- if arguments['take_diffs'] %} - {{ value | replace(
-    '%s', 'lag(total, ' ~ sx_lit(arguments['lookback_periods']) ~ ') over (order by period_start)'
-) }}
+{%- if arguments['take_diffs'] %} - lag({{ value | replace('%s', 'total') }}, {{
+    sx_lit(arguments['lookback_periods'])
+}}) over (order by period_start)
 {%- endif %} as measured
         from (
             select
@@ -62,5 +64,8 @@ where period_start >= {{ this_period }} - {{
     sx_interval(arguments['period'], arguments['test_periods'])
 }}
     and period_start < {{ this_period }}
+{%- if arguments['take_diffs'] %}
+    and n_before = {{ sx_lit(arguments['trend_periods']) }}
+{%- endif %}
     and abs((measured - mean) / nullif(deviation, 0)) > {{ sx_lit(arguments['sigma_threshold']) }}
 {% endtest %}

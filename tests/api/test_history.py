@@ -452,6 +452,27 @@ def test_two_workers_at_once_are_each_judged_by_what_was_there_before(store: Sto
     assert sorted(rows) == sorted([*past, *now])
 
 
+def test_a_check_of_each_morning_is_compared_with_that_of_the_same_day_a_week_ago(
+    store: Store,
+) -> None:
+    """Twice a morning: the later count is that of the day, though it is not of its midnight."""
+    document = {
+        "name": "volume",
+        "type": "row_count_delta",
+        "arguments": {"bucket": "day", "days_back": 7, "error_pct": 5},
+    }
+    with store.database.begin() as db:
+        rules.replace(db, store.ids["shop.b"], [Rule.model_validate(document)])
+    last = datetime.now(UTC).replace(hour=6, minute=0, second=0) - timedelta(days=1)
+    mornings = [f"morning-check-{number}" for number in range(20)]
+    for number, (check_id, fence) in enumerate(claimed(store, *mornings).items()):
+        days = 9 - number // 2
+        at = last - timedelta(days=days) + timedelta(minutes=number)
+        store.store(Finished(check_id, fence, measured(100 * days + number % 2, at)))
+    [result] = store.check(mornings[-1])["results"]
+    assert result["measured"]["previous"] == 701
+
+
 def test_an_outcome_that_comes_twice_is_measured_once(store: Store) -> None:
     [(check_id, fence)] = claimed(store, "check-twice-1").items()
     one = Finished(check_id, fence, measured(5, datetime.now(UTC)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,53 @@ def test_rows_of_the_last_whole_bucket_are_counted(engine: PlannedEngine, target
     rule = {"type": "volume_anomaly", "arguments": arguments}
     outcome = engine.run(rule_set("engine.halves", rule), time_limit_s=60)
     assert outcome.results[0].measured == {"row_count": 2}
+
+
+def test_buckets_are_in_utc_whatever_the_zone_of_the_session(
+    target: Target, new_engine: Callable[..., PlannedEngine]
+) -> None:
+    """Midnights in UTC of which each day has one more: of a column without a zone none may move to
+    another day. (Four are yesterday's, five if midnight passes meanwhile.)"""
+    columns = ("at", "wall", "day", "own_at", "own_wall", "own_day")
+    target.execute(
+        *(
+            f"create domain engine.own_{type_} as {type_}"
+            for type_ in ("timestamptz", "timestamp", "date")
+        ),
+        "create table engine.midnights (at timestamptz, wall timestamp, day date, "
+        "own_at engine.own_timestamptz, own_wall engine.own_timestamp, own_day engine.own_date)",
+        "insert into engine.midnights select wall at time zone 'UTC', wall, wall, "
+        "wall at time zone 'UTC', wall, wall from generate_series(-3, 2) place, "
+        "lateral (select date_trunc('day', now() at time zone 'UTC') "
+        "+ place * interval '1 day' as wall) day, generate_series(1, place + 5)",
+        "insert into engine.midnights default values",
+        "insert into engine.midnights values "
+        "('infinity', 'infinity', 'infinity', 'infinity', 'infinity', 'infinity')",
+    )
+    rules = [
+        {"type": "volume_anomaly", "arguments": {"timestamp_column": column, "bucket": "day"}}
+        for column in columns
+    ]
+    for zone in ("Europe/Berlin", "America/New_York"):
+        target.execute(f"alter role stringx_reader set timezone = '{zone}'")
+        try:
+            outcome = new_engine().run(rule_set("engine.midnights", *rules), time_limit_s=60)
+        finally:
+            target.execute("alter role stringx_reader reset timezone")
+        assert outcome.error_code is None, outcome.error
+        assert {result.path for result in outcome.results} == {"scan"}
+        counts = [result.measured.get("row_count") for result in outcome.results]
+        assert counts in ([4] * len(columns), [5] * len(columns)), zone
+
+
+def test_a_bucket_needs_a_column_of_days_or_moments(engine: PlannedEngine, target: Target) -> None:
+    target.execute("create table engine.hours (at time, length interval, name text)")
+    rules = [
+        {"type": "volume_anomaly", "arguments": {"timestamp_column": column, "bucket": "day"}}
+        for column in ("at", "length", "name")
+    ]
+    outcome = engine.run(rule_set("engine.hours", *rules), time_limit_s=60)
+    assert [result.status for result in outcome.results] == ["error"] * 3
 
 
 def test_scope_and_where_narrow_what_is_measured(engine: PlannedEngine, tables: None) -> None:

@@ -282,6 +282,40 @@ def test_delta_looks_back_so_many_days() -> None:
     assert judged_delta(100, 10, 10, error_pct=1, days_back=3).status == "skipped"
 
 
+@pytest.mark.parametrize(
+    ("bucket", "days_back", "expected"),
+    [("hour", 7, 107), ("day", 7, 107), ("week", 7, 103), ("week", 3, 103), ("check", 7, 108)],
+)
+def test_delta_looks_back_so_many_buckets_whenever_in_them_was_checked(
+    bucket: str, days_back: int, expected: int
+) -> None:
+    """Checks each day, always some minutes later than NOW: 101 yesterday, 108 eight days ago. The
+    last one of the week before NOW's is that of Sunday, three days ago less some minutes."""
+    late = timedelta(minutes=10)
+    earlier = [
+        Earlier(days_ago(days) + late, {"row_count": 100 + days}) for days in range(20, 0, -1)
+    ]
+    delta = rule("row_count_delta", bucket=bucket, days_back=days_back, error_pct=5)
+    found = judge(delta, {"row_count": 100}, earlier, NOW)
+    assert found.measured["previous"] == expected
+    limits = reach(delta, NOW)
+    read = [one for one in earlier if limits.since <= one.at <= limits.until]
+    assert judge(delta, {"row_count": 100}, read[-limits.count :], NOW) == found
+
+
+def test_delta_of_partitions_looks_back_so_many_of_them() -> None:
+    """Values of days, each about its midnight: that of a week ago, not of the day after it."""
+    today = bucket_start(NOW, "day")
+    delta = rule("row_count_delta", bucket="day", days_back=7, error_pct=5)
+    limits = reach(delta, today)
+    assert today - timedelta(days=7) <= limits.until < today - timedelta(days=6)
+    earlier = [
+        Earlier(today - timedelta(days=days), {"row_count": 100 + days}) for days in range(9, 0, -1)
+    ]
+    found = judge(delta, {"row_count": 100}, earlier, today)
+    assert found.measured["previous"] == 107
+
+
 def test_delta_with_direction_and_least_rows() -> None:
     assert judged_delta(10, 100, error_pct=1, direction="up").status == "pass"
     assert judged_delta(10, 100, error_pct=1, direction="down").status == "fail"
