@@ -149,6 +149,9 @@ class RuleTypeView(BaseModel):
     summary: str
     takes_column: bool
     tested: Tested = Field(description="the denominator of percentages")
+    takes_percent: bool = Field(
+        description="thresholds may be percentages, unless its arguments have it count no rows"
+    )
     nulls: str
     empty_table: str
     aliases: list[str] = Field(description="names elsewhere, understood here")

@@ -107,8 +107,12 @@ class Rule(BaseModel):
     @classmethod
     def _counts_rows(cls, value: str, info: ValidationInfo) -> str:
         entry = RULE_TYPES.get(info.data.get("type", ""))
-        counts_rows = entry is not None and entry.tested != "none" and entry.category != "A"
-        if entry is not None and value.endswith("%") and not counts_rows:
+        if entry is None or not value.endswith("%"):
+            return value
+        counts_rows = entry.takes_percent
+        if counts_rows and "arguments" in info.data:
+            counts_rows = strictly(entry.arguments, info.data["arguments"]).counts_rows
+        if not counts_rows:
             raise PydanticCustomError(
                 "threshold_percent",
                 "is a percentage, but type {type} counts no rows; give a whole number",
@@ -143,13 +147,17 @@ class Rule(BaseModel):
     @field_validator("mask")
     @classmethod
     def _hides_no_group(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        shown = set(value) & set(info.data.get("group_by", ()))
-        if shown:
-            raise PydanticCustomError(
-                "column_shown",
-                'masks "{column}", which group_by shows',
-                {"column": min(shown)},
-            )
+        arguments = info.data.get("arguments", {})
+        for where, columns in (
+            ("group_by", info.data.get("group_by", ())),
+            ("arguments.group_columns", arguments.get("group_columns", ())),
+        ):
+            if shown := set(value).intersection(columns):
+                raise PydanticCustomError(
+                    "column_shown",
+                    'masks "{column}", which {where} shows',
+                    {"column": min(shown), "where": where},
+                )
         return value
 
     @field_validator("valid_to")

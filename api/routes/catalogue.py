@@ -23,6 +23,7 @@ def list_rule_types() -> Answer:
                     "summary": entry.summary,
                     "takes_column": entry.takes_column,
                     "tested": entry.tested,
+                    "takes_percent": entry.takes_percent,
                     "nulls": entry.nulls,
                     "empty_table": entry.empty_table,
                     "aliases": list(entry.aliases),

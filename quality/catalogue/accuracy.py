@@ -9,18 +9,20 @@ from pydantic import Field, model_validator
 from quality.catalogue.custom import AggregateText, QueryText, RowText
 from quality.catalogue.types import (
     Arguments,
+    AsItIs,
     Columns,
     OtherColumn,
     RuleType,
     ValueList,
     ValueRange,
+    WholeIfNoFloat,
     in_order,
 )
 from quality.custom_sql import Query, read_expression, read_query
 from quality.names import Identifier
 from quality.predicates import Bound
 
-Step = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Step = Annotated[float, Field(gt=0, allow_inf_nan=False), WholeIfNoFloat, AsItIs]
 Sigmas = Annotated[float, Field(gt=0, le=1000)]
 
 
@@ -287,7 +289,9 @@ TYPES = (
         },
         tested="values",
         category="G",
-        nulls="NULLs add nothing; a sum with nothing to compare it with violates nothing.",
+        nulls="NULLs add nothing; a sum with nothing to compare it with violates nothing, nor does "
+        "a change with fewer than trend_periods changes before it.",
+        counts_rows=False,
     ),
     RuleType(
         "most_common_value_in_set",
@@ -298,6 +302,7 @@ TYPES = (
         {"type": "most_common_value_in_set", "column": "carrier", "arguments": {"values": ["UA"]}},
         tested="values",
         category="G",
+        counts_rows=False,
     ),
     RuleType(
         "failed_rows_sql",

@@ -45,6 +45,7 @@ def _measured(
         category=category,
         nulls=_NULLS,
         aliases=aliases,
+        counts_rows=False,
     )
 
 
@@ -59,6 +60,7 @@ TYPES = (
         tested="values",
         category="G",
         nulls=_NULLS,
+        counts_rows=False,
     ),
     _measured(
         "avg_between",

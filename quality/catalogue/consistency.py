@@ -10,18 +10,21 @@ from quality.catalogue.accuracy import columns_of
 from quality.catalogue.custom import AggregateText
 from quality.catalogue.types import (
     Arguments,
+    AsItIs,
     ColumnList,
     Columns,
     OtherColumn,
     OtherTable,
     OtherTableText,
     RuleType,
+    WholeIfNoFloat,
 )
 from quality.names import Identifier, Text
 from quality.predicates import Predicates
 
 Percent = Annotated[float, Field(ge=0, le=1_000_000)]
-Amount = Annotated[float, Field(ge=-1e300, le=1e300)]
+Amount = Annotated[float, Field(ge=-1e300, le=1e300), WholeIfNoFloat, AsItIs]
+Tolerance = Annotated[float, Field(ge=0, le=1e300), WholeIfNoFloat, AsItIs]
 
 
 class Relationship(Arguments):
@@ -124,8 +127,12 @@ class EqualColumn(OtherColumn):
 class ColumnSum(ColumnList):
     sum_total: Amount | None = None
     total_column: Identifier | None = None
-    tolerance: Annotated[float, Field(ge=0, le=1e300)] = 0
+    tolerance: Tolerance = 0.0
     per: Annotated[str, Field(pattern="^(row|table)$")] = "row"
+
+    @property
+    def counts_rows(self) -> bool:
+        return self.per == "row"
 
     @model_validator(mode="after")
     def _one_total(self) -> ColumnSum:
@@ -197,6 +204,7 @@ TYPES = (
         category="X",
         nulls="NULL is a value here, equal to itself.",
         empty_table="An empty table fails unless the other one is empty too.",
+        counts_rows=False,
     ),
     RuleType(
         "equal_rowcount",
@@ -232,6 +240,7 @@ TYPES = (
         category="X",
         nulls=_COUNTED,
         empty_table="An empty table fails unless the other one is empty too.",
+        counts_rows=False,
     ),
     RuleType(
         "equality",
@@ -277,6 +286,7 @@ TYPES = (
         nulls="An aggregate that is NULL equals NULL only.",
         empty_table="As the aggregate of no rows.",
         aliases=("aggr_matches_dataset",),
+        counts_rows=False,
     ),
     RuleType(
         "distinct_count_equals_other_table",
@@ -289,6 +299,7 @@ TYPES = (
         tested="values",
         nulls="NULL is not counted.",
         empty_table="An empty table has no values, as an empty other one.",
+        counts_rows=False,
     ),
     RuleType(
         "column_count_equals_other_table",

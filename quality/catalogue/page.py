@@ -99,6 +99,7 @@ def _entry(entry: RuleType) -> Iterator[str]:
         "Judged": _CATEGORIES[entry.category],
         "Column": "required" if entry.takes_column else "none",
         "Rows tested": _TESTED[entry.tested],
+        "Thresholds": "" if entry.takes_percent else "whole numbers, no percentages",
         "NULL": entry.nulls,
         "Empty table": entry.empty_table,
         "Known as": ", ".join(entry.aliases),

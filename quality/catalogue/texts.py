@@ -64,6 +64,10 @@ class LikeList(Arguments):
 class Casing(Arguments):
     case: Literal["upper", "lower", "title"] | None = None
 
+    @property
+    def counts_rows(self) -> bool:
+        return self.case is not None
+
 
 Format = Literal[
     "email",

@@ -13,6 +13,14 @@ Datepart = Literal["minute", "hour", "day", "week", "month", "year"]
 Count = Annotated[int, Field(gt=0, le=100_000)]
 Seconds = Annotated[float, Field(ge=-1e10, le=1e10)]
 
+# Of a month and a year the mean of the Gregorian calendar.
+_SECONDS = {
+    "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800, "month": 2_629_746,
+    "year": 31_556_952,
+}  # fmt: skip
+_OFF_THE_MEAN = 4 * 86_400
+"""No number of months or years is that much longer or shorter than its mean."""
+
 
 class Recency(Arguments):
     datepart: Datepart
@@ -28,6 +36,13 @@ class Age(BaseModel):
     count: Count
     period: Datepart
 
+    def is_shorter_than(self, other: Age) -> bool:
+        """Whenever they are counted back from, however long the months are there."""
+        in_months = {age.period in ("month", "year") for age in (self, other)}
+        tolerance = _OFF_THE_MEAN if len(in_months) > 1 else 0
+        own, others = (age.count * _SECONDS[age.period] for age in (self, other))
+        return own + tolerance < others
+
 
 class Freshness(Arguments):
     warn_after: Age | None = None
@@ -37,6 +52,12 @@ class Freshness(Arguments):
     def _limited(self) -> Freshness:
         if self.warn_after is None and self.error_after is None:
             raise ValueError("needs warn_after, error_after or both")
+        warn, error = self.warn_after, self.error_after
+        if warn is not None and error is not None and error.is_shorter_than(warn):
+            raise ValueError(
+                "error_after must not be shorter than warn_after: give it the longer time, "
+                "or leave warn_after out"
+            )
         return self
 
     def thresholds(self) -> dict[str, str]:

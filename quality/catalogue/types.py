@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import (
@@ -11,8 +12,11 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
     PlainValidator,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    WrapValidator,
     model_validator,
 )
 
@@ -37,14 +41,26 @@ Columns = Annotated[list[Identifier], Field(min_length=1, max_length=32)]
 def _number(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise ValueError("must be a number")
-    if not math.isfinite(value):
+    try:
+        is_finite = math.isfinite(value)
+    except OverflowError:  # whole, and greater than every float
+        is_finite = False
+    if not is_finite:
         raise ValueError("must be a finite number")
     found: int | float = value
     return found
 
 
+def _whole_if_no_float(value: Any, read: ValidatorFunctionWrapHandler) -> int | float:
+    found: float = read(value)
+    return value if isinstance(value, int) and Decimal(str(found)) != value else found
+
+
 # Whole numbers stay whole: a sum of big ones has more digits than a float.
 Number = Annotated[int | float, PlainValidator(_number), WithJsonSchema({"type": "number"})]
+# For a float with bounds: 10 is 10.0, as it ever was in the hashes of rules, and 2**53 + 1 itself.
+WholeIfNoFloat = WrapValidator(_whole_if_no_float)
+AsItIs = PlainSerializer(lambda value: value, return_type=int | float)
 
 
 def _not_of_the_system(table: str) -> str:
@@ -79,6 +95,11 @@ class Arguments(BaseModel):
         """`severity`, `warn_if` and `error_if` of a rule that says nothing of them, where they are
         not those of other types."""
         return {}
+
+    @property
+    def counts_rows(self) -> bool:
+        """Whether with these arguments, too, what fails is counted in rows of the table."""
+        return True
 
     is_custom_sql: ClassVar[bool] = False
     """Whether the author's own SQL is among them, which needs a permission of its own."""
@@ -159,8 +180,9 @@ class RuleType:
     """One kind of rule.
 
     `tested` is the denominator: all rows, the column's non-NULL values, or none where a rule counts
-    nothing of the table's content. `nulls` and `empty_table` say how these are judged, `aliases` by
-    which names the type is known elsewhere.
+    nothing of the table's content. `counts_rows`: what fails is counted in rows of the table, or
+    can be; not in keys, in gaps, or once for the whole. `nulls` and `empty_table` say how these are
+    judged, `aliases` by which names the type is known elsewhere.
     """
 
     name: str
@@ -174,6 +196,12 @@ class RuleType:
     nulls: str = "NULL never violates the rule."
     empty_table: str = "An empty table passes."
     aliases: tuple[str, ...] = ()
+    counts_rows: bool = True
+
+    @property
+    def takes_percent(self) -> bool:
+        """Whether thresholds may be percentages of the rows tested, if its arguments allow it."""
+        return self.counts_rows and self.tested != "none" and self.category != "A"
 
 
 def in_order(

@@ -89,6 +89,7 @@ TYPES = (
             "hasUniqueness",
             "hasDistinctness",
         ),
+        counts_rows=False,
     ),
     RuleType(
         "distinct_count_between",
@@ -110,6 +111,7 @@ TYPES = (
             "expect_column_distinct_count_to_equal",
             "hasApproxCountDistinct",
         ),
+        counts_rows=False,
     ),
     RuleType(
         "unique_within_record",
@@ -132,6 +134,7 @@ TYPES = (
         category="G",
         nulls="A combination with a NULL violates the rule, once however often it stands.",
         aliases=("isPrimaryKey",),
+        counts_rows=False,
     ),
     RuleType(
         "duplicate_rows",
@@ -144,5 +147,6 @@ TYPES = (
         category="G",
         nulls="NULLs are equal to each other here.",
         aliases=("duplicateRows",),
+        counts_rows=False,
     ),
 )

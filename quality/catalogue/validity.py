@@ -117,6 +117,7 @@ TYPES = (
         nulls="NULL is no value.",
         empty_table="An empty table fails, for it has none of them.",
         aliases=("expect_column_distinct_values_to_contain_set",),
+        counts_rows=False,
     ),
     RuleType(
         "distinct_values_equal_set",
@@ -134,5 +135,6 @@ TYPES = (
         nulls="NULL is no value.",
         empty_table="An empty table fails, for it has none of them.",
         aliases=("expect_column_distinct_values_to_equal_set",),
+        counts_rows=False,
     ),
 )

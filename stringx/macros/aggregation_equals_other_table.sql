@@ -1,6 +1,6 @@
 {#- An aggregate of the table equals that of the other one (`compare_expression`, or the same), give or
     take `tolerance`, or `tolerance_percent` of its own. One row where it does not; NULL equals NULL
-    only. -#}
+    only, as NaN does NaN: their difference would be greater than any tolerance. -#}
 {% test aggregation_equals_other_table(
     model,
     expression=none,
@@ -29,11 +29,22 @@ cross join (
     from {{ sx_compared(rule, arguments['compare_model'], arguments['compare_where']) }}
 ) there
 {%- if arguments['tolerance_percent'] is not none %}
-where (measured is null) <> (compared is null)
-    or abs(measured - compared) * 100 > {{ sx_lit(arguments['tolerance_percent']) }} * abs(measured)
+where measured is distinct from compared
+    and (
+        measured is null
+        or compared is null
+        -- NaN, or infinite: there is no share of it.
+        or measured - measured <> 0
+        or abs(measured - compared) * 100
+            > {{ sx_lit(arguments['tolerance_percent']) }} * abs(measured)
+    )
 {%- elif arguments['tolerance'] %}
-where (measured is null) <> (compared is null)
-    or abs(measured - compared) > {{ sx_lit(arguments['tolerance']) }}
+where measured is distinct from compared
+    and (
+        measured is null
+        or compared is null
+        or abs(measured - compared) > {{ sx_lit(arguments['tolerance']) }}
+    )
 {%- else %}
 where measured is distinct from compared
 {%- endif %}

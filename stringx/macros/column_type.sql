@@ -12,11 +12,13 @@
         {%- set written = sx_lit(type) -%}
         {%- set condition = 'type_id = to_regtype(' ~ written ~ ')' -%}
         {%- if '(' in type | string -%}
-            {#- `varchar(10)` is written in full, as format_type does it, or by its short name. -#}
-            {%- set details = sx_lit('(' ~ (type | string).split('(', 1)[1]) -%}
+            {#- In PostgreSQL's own spelling they may stand within: timestamp(3) with time zone. -#}
+            {%- set details = (type | string).split('(', 1)[1].split(')', 1)[0].replace(' ', '') -%}
+            {#- numeric(10) is numeric(10,0). -#}
+            {%- set spellings = [details, details ~ ',0'] if ',' not in details else [details] -%}
             {%- set condition = condition
-                ~ " and replace(type, ' ', '') in (replace(" ~ written
-                ~ ", ' ', ''), replace(format_type(type_id, null) || " ~ details ~ ", ' ', ''))" -%}
+                ~ " and replace(substring(type from '[(](.*?)[)]'), ' ', '') in ("
+                ~ sx_lits(spellings) ~ ')' -%}
         {%- endif -%}
         {%- do conditions.append('(' ~ condition ~ ')') -%}
     {%- endfor %}

@@ -14,7 +14,7 @@ from tests.conftest import PROJECT
 from tests.differential.cases import Case, Relation
 from tests.differential.engine_side import EngineSide
 from tests.differential.plain_dbt import PlainDbt
-from tests.differential.rule_types import CASES
+from tests.differential.rule_types import CASES, CASES_ALONE
 from tests.differential.rule_types.case import TypeCase
 
 TABLES = ("clean", "dirty", "nulls", "empty")
@@ -25,18 +25,19 @@ def test_every_rule_type_has_a_case() -> None:
     assert {case.type for case in CASES} == judged_at_once
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", [*TABLES, *dict(CASES_ALONE)])
 def test_engine_finds_what_must_be_found(table: str, engine_side: EngineSide) -> None:
+    cases = CASES if table in TABLES else [case for name, case in CASES_ALONE if name == table]
     rules = tuple(
         Rule.model_validate({"name": f"r{number}", **case.rule})
-        for number, case in enumerate(CASES)
+        for number, case in enumerate(cases)
     )
     outcome = engine_side.check(RuleSet("demo", TableName("ruled", table), rules))
     assert outcome.error_code is None, outcome.error
     differing = [
         f"{case.type} {case.column} {case.arguments}: {case.expected(table)} is expected, found "
         f"{(found.status, found.failures, found.rows_tested)} by {found.path}: {found.message}"
-        for case, found in zip(CASES, outcome.results, strict=True)
+        for case, found in zip(cases, outcome.results, strict=True)
         if (found.status, found.failures, found.rows_tested) != case.expected(table)
     ]
     assert not differing, "\n".join(differing)
@@ -50,6 +51,8 @@ def test_dbt_alone_finds_what_must_be_found(plain_dbt: PlainDbt) -> None:
         for table in TABLES
         if case.plain
     }
+    for number, (table, case) in enumerate(CASES_ALONE):
+        cases[f"alone_{number:03}_{table}"] = (case, table)
     said = plain_dbt.test(
         [_plain(name, case, table) for name, (case, table) in cases.items()],
         macros=PROJECT / "stringx" / "macros",

@@ -211,3 +211,67 @@ def test_column_that_cannot_be_grouped_by_is_refused(engine: PlannedEngine, sale
     (result,) = engine.run(rule_set(sales, {**NOT_NULL, "group_by": ["j"]})).results
     assert result.status == "error"
     assert "group_by" in (result.message or "")
+
+
+MEDIAN = {"type": "median_between", "column": "v", "arguments": {"max_value": 10}}
+
+
+def test_what_was_not_looked_at_is_no_pass(
+    new_engine: Callable[..., PlannedEngine], target: Target
+) -> None:
+    target.execute(
+        "create table engine.stores (shop integer, v integer)",
+        "insert into engine.stores select 1, 1 from generate_series(1, 9)",
+        "insert into engine.stores values (2, 2), (2, 2), (3, 99)",
+    )
+    rule = {**MEDIAN, "group_by": ["shop"]}
+    outcome = new_engine(max_groups=2).run(rule_set("engine.stores", rule))
+    (result,) = outcome.results
+    assert result.status == "error"
+    assert "1 groups more than STRINGX_MAX_GROUPS were not looked at" in str(result.message)
+    (result,) = new_engine(max_groups=3).run(rule_set("engine.stores", rule)).results
+    assert result.status == "fail"
+    target.execute("update engine.stores set v = 99 where shop = 2")
+    (result,) = new_engine(max_groups=2).run(rule_set("engine.stores", rule)).results
+    assert (result.status, result.groups_left_out) == ("fail", 1)
+
+
+def test_values_that_are_equal_are_one_group_however_they_are_written(
+    engine: PlannedEngine, target: Target
+) -> None:
+    target.execute(
+        "create table engine.written (g numeric, h interval, v integer)",
+        "insert into engine.written values (1.0, '1 day', 1), (1.00, '24:00:00', 99),"
+        " (1.00, '24:00:00', 99), (2, '2 days', 1), (null, null, 1)",
+    )
+    for column in ("g", "h"):
+        rule = {**MEDIAN, "group_by": [column]}
+        (result,) = engine.run(rule_set("engine.written", rule)).results
+        found = [(group.status, group.rows_tested) for group in result.groups]
+        assert (result.status, found) == ("fail", [("fail", 3), ("pass", 1), ("pass", 1)])
+
+
+def test_a_share_in_a_group_is_of_rows_where_keys_are_counted_alone(
+    engine: PlannedEngine, target: Target
+) -> None:
+    target.execute(
+        "create type engine.code as (kind integer, word text)",
+        "create table engine.coded (shop text, code engine.code)",
+        "insert into engine.coded select 'a', row(i, 'ok')::engine.code"
+        " from generate_series(1, 200) i",
+        "insert into engine.coded select 'b', row(case when i <= 10 then 999 else i end, 'ok')"
+        "::engine.code from generate_series(1, 20) i",
+    )
+    rule = {
+        "type": "unique",
+        "column": "code",
+        "group_by": ["shop"],
+        "error_if": "> 10%",
+        "warn_if": "> 10%",
+    }
+    (result,) = engine.run(rule_set("engine.coded", rule)).results
+    assert result.path == "dbt_sql", result.message
+    assert (result.status, groups(result)) == (
+        "fail",
+        [("b", "fail", 1, 10, 20), ("a", "pass", 0, 0, 200)],
+    )

@@ -214,3 +214,26 @@ def test_sample_of_a_test_that_only_dbt_has_the_sql_of(
     ).results
     assert (result.status, result.failures) == ("fail", 1)
     assert sampled(result) == [("3", None)]
+
+
+def test_what_a_test_works_out_is_not_shown_as_a_column_of_its_name(
+    engine: PlannedEngine, target: Target
+) -> None:
+    target.execute(
+        "create table engine.counters (id integer, seq integer, value text, previous text,"
+        " n_records integer)",
+        "insert into engine.counters values (1, 1, 'a', 'b', 7), (2, 1, 'c', 'd', 8),"
+        " (3, 0, 'e', 'f', 9)",
+    )
+    increasing = {
+        "type": "increasing",
+        "column": "seq",
+        "arguments": {"sort_column": "id"},
+        "sample_limit": 5,
+    }
+    key = {"type": "primary_key", "arguments": {"columns": ["seq"]}, "sample_limit": 5}
+    outcome = engine.run(rule_set("engine.counters", increasing, key))
+    assert [result.status for result in outcome.results] == ["fail", "fail"]
+    shown = [result.sample.columns if result.sample else () for result in outcome.results]
+    assert set(shown) <= {("seq",), ()}
+    assert sampled(outcome.results[1]) == [("1",)]

@@ -112,6 +112,17 @@ def test_threshold_is_an_operator_and_a_number_and_nothing_else(hostile: str) ->
         ({"sample_limit": 101}, "sample_limit", "less_than_equal"),
         ({"sample_limit": -1}, "sample_limit", "greater_than_equal"),
         ({"mask": ["a\x00"]}, "mask[0]", "value_error"),
+        ({"mask": ["a"], "group_by": ["a"]}, "mask", "column_shown"),
+        (
+            {
+                "type": "group_anomaly",
+                "column": None,
+                "arguments": {"group_columns": ["b", "a"]},
+                "mask": ["a"],
+            },
+            "mask",
+            "column_shown",
+        ),
         ({"weight": 0}, "weight", "greater_than"),
         ({"is_shadow": "yes"}, "is_shadow", "bool_type"),
         ({"valid_from": "2026-01-01T00:00:00"}, "valid_from", "timezone_aware"),
@@ -126,6 +137,41 @@ def test_wrong_field_is_refused_at_its_path(fields: dict[str, Any], path: str, c
     found_path, found_code = fault_of(**fields)
     assert found_path.startswith(path)
     assert found_code == code
+
+
+NO_PERCENT = [
+    *("avg_between", "median_between", "quantile_between", "not_constant", "primary_key"),
+    *("duplicate_rows", "no_gaps", "row_count_ratio", "distinct_values_equal_set", "schema_change"),
+]
+
+
+@pytest.mark.parametrize("name", NO_PERCENT)
+def test_percentage_is_refused_where_no_rows_are_counted(name: str) -> None:
+    example = RULE_TYPES[name].example
+    Rule.model_validate({**example, "error_if": "> 5"})
+    with pytest.raises(ValidationError, match="counts no rows; give a whole number"):
+        Rule.model_validate({**example, "error_if": "> 5%"})
+
+
+@pytest.mark.parametrize(
+    ("type_", "column", "rows", "others"),
+    [
+        (
+            "multicolumn_sum_equals",
+            None,
+            {"columns": ["a", "b"], "sum_total": 1},
+            {"columns": ["a", "b"], "sum_total": 1, "per": "table"},
+        ),
+        ("consistent_casing", "a", {"case": "upper"}, {}),
+    ],
+)
+def test_percentage_depends_on_what_its_arguments_have_it_count(
+    type_: str, column: str | None, rows: dict[str, Any], others: dict[str, Any]
+) -> None:
+    rule = {"type": type_, "column": column, "warn_if": "> 5%"}
+    Rule.model_validate({**rule, "arguments": rows})
+    with pytest.raises(ValidationError, match="counts no rows"):
+        Rule.model_validate({**rule, "arguments": others})
 
 
 def test_inverted_range_is_refused() -> None:

@@ -158,11 +158,14 @@ def values_query(member: Member, most: int) -> str:
 
 
 def conditions_of(columns: Sequence[str], values: Sequence[str | None]) -> tuple[str, ...]:
-    """What holds for the rows of one group, in SQL, from its values as texts."""
+    """What holds for the rows of one group, in SQL, from its values as texts.
+
+    A text takes the column's type: equal values are one group, written as 1.0 or as 1.00.
+    """
     return tuple(
         f"{name} is null"
         if value is None
-        else f"{name}::text = {sql.Literal(value).as_string(None).strip()}"
+        else f"{name} = {sql.Literal(value).as_string(None).strip()}"
         for name, value in zip(identifiers(columns), values, strict=True)
     )
 

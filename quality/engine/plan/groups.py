@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Literal
 
 from quality.checks import Group, Measure
@@ -21,7 +22,7 @@ from quality.engine.plan.grouping import (
 from quality.engine.plan.planning import Plan, PlannedTest
 from quality.engine.plan.progress import measure
 from quality.engine.plan.shapes import Aggregate, Duplicates, Orphans, Values
-from quality.engine.plan.shares import level
+from quality.engine.plan.shares import is_by_share, level, rows_query
 from quality.engine.target.proofs import Readiness, wrapped
 from quality.engine.target.snapshot import Snapshot
 from quality.engine.target.wire import Answer
@@ -33,10 +34,14 @@ _STATUS: tuple[Literal["pass", "warn", "fail"], ...] = ("pass", "warn", "fail")
 
 @dataclass(frozen=True, slots=True)
 class Grouped:
-    """What was found in the groups of a rule, or why nothing could be."""
+    """What was found in the groups of a rule, or why nothing could be.
+
+    `left_out` are not shown; of these `unseen` were not judged either.
+    """
 
     groups: tuple[Group, ...] = ()
     left_out: int = 0
+    unseen: int = 0
     error: str | None = None
     cause: str = "database"
     seconds: float = 0.0
@@ -104,6 +109,12 @@ def with_groups(rule: Rule, finding: Finding, known: Grouped) -> Finding:
     seconds = finding.seconds + known.seconds
     finding = replace(finding, groups=known.groups, groups_left_out=known.left_out, seconds=seconds)
     worst = max((group for group in known.groups), key=_severity, default=None)
+    if known.unseen and "fail" not in (finding.status, worst and worst.status):
+        words = (
+            f"group_by: {known.unseen} groups more than STRINGX_MAX_GROUPS were not looked at; "
+            "raise it, or narrow the rule by `where`"
+        )
+        return replace(finding, status="error", failures=None, cause="engine", message=words)
     if worst is None or _severity(worst) <= _STATUS.index(finding.status):
         return finding
     count = finding.measured.get("failures", finding.failures)
@@ -181,22 +192,30 @@ def _one_by_one(
     if listed.failed:
         return Grouped(error=listed.message, cause=listed.cause, seconds=listed.seconds)
     width = len(member.rule.group_by)
-    statements = [
-        wrapped(
-            plan.narrowed_test(
-                member.place, [*scope, *conditions_of(member.rule.group_by, row[:width])]
-            )
+    narrowed = [
+        plan.narrowed_test(
+            member.place, [*scope, *conditions_of(member.rule.group_by, row[:width])]
         )
         for row in listed.rows
     ]
-    groups: list[Group] = []
+    statements = [wrapped(planned) for planned in narrowed]
+    # dbt counts values or keys there, and a percentage is of the rows.
+    if is_by_share(member.rule) and isinstance(member.planned.shape, (Values, Duplicates)):
+        statements += [rows_query(planned.shape) for planned in narrowed]
     answers = snapshot.run(statements)
     seconds = sum(answer.seconds for answer in [listed, *answers])
-    for row, answer in zip(listed.rows, answers, strict=True):
+    for answer in answers:
         if answer.failed:
             return Grouped(error=answer.message, cause=answer.cause, seconds=seconds)
-        count, tested = int(answer.rows[0][0] or 0), int(row[width] or 0)
-        groups.append(_judged(member.rule, row[:width], count, None, tested, {"failures": count}))
+    counts = [int(answer.rows[0][0] or 0) for answer in answers]
+    groups: list[Group] = []
+    for row, count, failing in zip_longest(
+        listed.rows, counts[: len(narrowed)], counts[len(narrowed) :]
+    ):
+        tested = int(row[width] or 0)
+        judged = _judged(member.rule, row[:width], count, failing, tested, {"failures": count})
+        groups.append(judged)
     groups.sort(key=lambda group: (-_severity(group), -(group.failures or 0)))
     total = int(listed.rows[0][width + 1] or 0) if listed.rows else 0
-    return Grouped(tuple(groups), total - len(groups), seconds=seconds)
+    left_out = total - len(groups)
+    return Grouped(tuple(groups), left_out, unseen=left_out, seconds=seconds)

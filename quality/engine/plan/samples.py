@@ -167,6 +167,8 @@ def _of_own_rows(
     if shown.failed or len(set(shown.columns)) != len(shown.columns):
         return None
     wanted = [column for column in shown.columns if column in facts.columns or category == "S"]
+    if category == "G":  # what such a query works out may have the name of any column
+        wanted = [column for column in wanted if column in rule.columns()]
     if rule.sample_columns:
         wanted = [column for column in wanted if column in rule.sample_columns]
     if not wanted:

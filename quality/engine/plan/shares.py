@@ -110,7 +110,7 @@ def shares(
         if known[place].tested is None and planned.subject is not None:
             asked[place, "tested"] = tested_query(planned)
         if known[place].rows is None and not by_count:
-            asked[place, "rows"] = _rows_query(shape)
+            asked[place, "rows"] = rows_query(shape)
     for (place, field), answer in zip(asked, snapshot.ask(list(asked.values())), strict=True):
         number = None if answer.failed else int(answer.rows[0][0] or 0)
         is_tested = field == "tested"
@@ -132,7 +132,8 @@ def tested_query(planned: PlannedTest) -> str:
     return f"select count({value}) from {planned.subject.relation.sql}{where}"
 
 
-def _rows_query(shape: Shape | None) -> str:
+def rows_query(shape: Shape | None) -> str:
+    """A query of how many rows fail, where dbt counts their values or keys."""
     if isinstance(shape, Duplicates):
         return f"select n_rows from ({exact_duplicates(shape)}) counts (n_keys, n_rows, numbers)"
     if isinstance(shape, Values):

@@ -26,3 +26,9 @@ CASES: tuple[TypeCase, ...] = (
     *accuracy.CASES,
     *timeliness.CASES,
 )
+CASES_ALONE: tuple[tuple[str, TypeCase], ...] = (
+    *uniqueness.CASES_ALONE,
+    *structure.CASES_ALONE,
+    *consistency.CASES_ALONE,
+    *accuracy.CASES_ALONE,
+)

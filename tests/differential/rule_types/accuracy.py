@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.differential.rule_types.case import bad, case, good
+from tests.differential.rule_types.case import alone, bad, case, good
 
 CASES = (
     case("column_greater_than", "high", {"other_column": "low"},
@@ -49,6 +49,11 @@ CASES = (
          good(3), bad(1, 5), good(0), good(0)),
     case("within_n_moving_stdevs", "low", {"date_column": "seen", "take_logs": False},
          good(3), good(5), good(0), good(0)),
+    # clean has a day each of 1, 2 and 3: only the last one changed since two days before.
+    case("within_n_moving_stdevs", "low",
+         {"date_column": "day", "lookback_periods": 2, "trend_periods": 2, "test_periods": 1000,
+          "sigma_threshold": 0.5, "take_logs": False},
+         good(3), good(5), good(0), good(0)),
     case("most_common_value_in_set", "kind", {"values": ["x"]},
          good(3), bad(2, 5), good(0), good(0)),
     case("most_common_value_in_set", "kind", {"values": ["z", "w"], "top_n": 2},
@@ -69,3 +74,8 @@ CASES = (
          {"query": "select count(*) from checked", "min_value": 6, "max_value": 6, "negate": True},
          good(None), bad(1, None), good(None), good(None)),
 )  # fmt: skip
+
+CASES_ALONE = (
+    alone("summed", "increasing", "total", {"sort_column": "id", "step": 2**53 + 1}, good(2)),
+    alone("summed", "increasing", "total", {"sort_column": "id", "step": 2**53}, bad(1, 2)),
+)

@@ -1,4 +1,5 @@
-"""What a rule must find on four tables of `tables/rules.sql`: clean, dirty, nulls and empty."""
+"""What a rule must find on four tables of `tables/rules.sql`: clean, dirty, nulls and empty; or on
+one that is there for a few rules alone."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ class TypeCase:
         return found if self.column is None else {**found, "column": self.column}
 
     def expected(self, table: str) -> Expected:
-        found: Expected = getattr(self, table)
+        found: Expected = getattr(self, table, self.clean)
         return found
 
 
@@ -46,6 +47,13 @@ def case(
     plain: bool = True,
 ) -> TypeCase:
     return TypeCase(kind, column, arguments, clean, dirty, nulls, empty, plain)
+
+
+def alone(
+    table: str, kind: str, column: str | None, arguments: dict[str, Any], found: Expected
+) -> tuple[str, TypeCase]:
+    """A table of its own, and what must be found there."""
+    return table, TypeCase(kind, column, arguments, found, found, found, found)
 
 
 def good(tested: int | None) -> Expected:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.differential.rule_types.case import bad, case, good
+from tests.differential.rule_types.case import alone, bad, case, good
 
 PARENT = {"to": "ruled.parents", "field": "key"}
 ONE = [{"column": "key", "op": "<", "value": 2}]
@@ -41,6 +41,18 @@ CASES = (
     case("aggregation_equals_other_table", None,
          {**CLEAN, "expression": "count(*)", "tolerance_percent": 50},
          good(3), good(6), good(3), bad(1, 0)),
+    # The greatest of dirty is NaN: equal to itself, and far from every number.
+    case("aggregation_equals_other_table", None, {**DIRTY, "expression": "max(high)"},
+         bad(1, 3), good(6), bad(1, 3), bad(1, 0)),
+    case("aggregation_equals_other_table", None,
+         {**DIRTY, "expression": "max(high)", "tolerance": 1},
+         bad(1, 3), good(6), bad(1, 3), bad(1, 0)),
+    case("aggregation_equals_other_table", None,
+         {**DIRTY, "expression": "max(high)", "tolerance_percent": 10},
+         bad(1, 3), good(6), bad(1, 3), bad(1, 0)),
+    case("aggregation_equals_other_table", None,
+         {**CLEAN, "expression": "max(high)", "tolerance_percent": 10},
+         good(3), bad(1, 6), bad(1, 3), bad(1, 0)),
     case("distinct_count_equals_other_table", "other", CLEAN,
          good(3), bad(1, 5), bad(1, 0), bad(1, 0)),
     case("distinct_count_equals_other_table", "other", {**CLEAN, "compare_column": "id"},
@@ -70,4 +82,18 @@ CASES = (
          {"exposure": "a page", "needed_columns": [{"name": "id", "type": "bigint"},
                                                    {"name": "gone"}, {"name": "doc"}]},
          bad(2, None), bad(2, None), bad(2, None), bad(2, None)),
+)  # fmt: skip
+
+# One row has all of 2**53 + 1, which a float has not; the other nothing.
+_SUM = {"columns": ["half", "rest"]}
+CASES_ALONE = (
+    alone("summed", "multicolumn_sum_equals", None,
+          {**_SUM, "sum_total": 2**53 + 1, "per": "table"}, good(2)),
+    alone("summed", "multicolumn_sum_equals", None,
+          {**_SUM, "sum_total": 2**53, "per": "table"}, bad(1, 2)),
+    alone("summed", "multicolumn_sum_equals", None, {**_SUM, "sum_total": 2**53 + 1}, bad(1, 2)),
+    alone("summed", "multicolumn_sum_equals", None,
+          {**_SUM, "sum_total": 0, "tolerance": 2**53 + 1}, good(2)),
+    alone("summed", "multicolumn_sum_equals", None,
+          {**_SUM, "sum_total": 0, "tolerance": 2**53}, bad(1, 2)),
 )  # fmt: skip

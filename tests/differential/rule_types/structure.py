@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.differential.rule_types.case import TypeCase, bad, case, good
+from tests.differential.rule_types.case import TypeCase, alone, bad, case, good
 
 NAMES = ["id", "name", "low", "high", "seen", "kind", "other", "flag", 'Odd "name"', "day", "doc"]
 
@@ -36,4 +36,42 @@ CASES = (
     _same("columns_not_contain_set", None, {"columns": ["low", "no"]}, 1),
     _same("column_count_between", None, {"min_value": 11, "max_value": 11}, 0),
     _same("column_count_between", None, {"max_value": 10}, 1),
+)
+
+# Each column is of the type, and of no other with a length or a precision.
+SPELLED: dict[str, tuple[list[str], list[str]]] = {
+    "whole": (
+        ["numeric(10)", "numeric(10,0)", "decimal( 10 , 0 )", "pg_catalog.numeric(10)", "numeric"],
+        ["numeric(1)", "numeric(10,2)", "varchar(10)"],
+    ),
+    "rounded": (["numeric(10,-2)"], ["numeric(10)", "numeric(10,2)"]),
+    "bare": (["numeric"], ["numeric(10)", "numeric(10,0)"]),
+    "at": (
+        ["timestamp(3)", "timestamp(3) without time zone", "timestamp (3)"],
+        ["timestamp(2)", "timestamptz(3)", "time(3)"],
+    ),
+    "at_zone": (["timestamptz(3)", "timestamp(3) with time zone"], ["timestamptz(0)"]),
+    "clock": (["time(3)", "time(3) without time zone"], ["time(0)", "timetz(3)"]),
+    "clock_zone": (["timetz(3)", "time(3) with time zone"], ["timetz(0)"]),
+    "word": (["varchar(10)", "character varying(10)"], ["varchar(1)", "char(10)", "varchar(10)[]"]),
+    "words": (
+        ["varchar(10)[]", "character varying(10)[]", "varchar[]"],
+        ["varchar(9)[]", "varchar(10)", "text[]"],
+    ),
+    "code": (["char(5)", "character(5)", "bpchar(5)"], ["char(1)", "varchar(5)"]),
+    "lasted": (["interval(3)"], ["interval(0)"]),
+    "bits": (["bit(3)"], ["bit(1)", "varbit(3)"]),
+}
+CASES_ALONE = (
+    *(
+        alone("spelled", "column_type", column, {"type": name}, found)
+        for column, (right, wrong) in SPELLED.items()
+        for names, found in ((right, good(None)), (wrong, bad(1, None)))
+        for name in names
+    ),
+    alone("spelled", "column_type_in", "whole", {"types": ["text", "numeric(10)"]}, good(None)),
+    alone(
+        *("spelled", "column_type_in", "words"),
+        *({"types": ["varchar(9)[]", "numeric(10)"]}, bad(1, None)),
+    ),
 )

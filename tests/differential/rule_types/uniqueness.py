@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.differential.rule_types.case import bad, case, good
+from tests.differential.rule_types.case import alone, bad, case, good
 
 CASES = (
     case("unique", "id", {}, good(3), bad(2, 5), good(0), good(0)),
@@ -30,3 +30,9 @@ CASES = (
                               "day", "doc"]},
          bad(1, 3), bad(2, 6), bad(1, 3), good(0)),
 )  # fmt: skip
+
+# Columns with the names that the query might have for a row; no row stands twice.
+CASES_ALONE = (
+    alone("shadowed", "duplicate_rows", None, {}, good(3)),
+    alone("shadowed", "duplicate_rows", None, {"exclude_columns": ["id"]}, bad(1, 3)),
+)

@@ -37,3 +37,19 @@ create table ruled.parted_x partition of ruled.parted for values in ('x');
 create table ruled.parted_rest partition of ruled.parted default;
 insert into ruled.parted select * from ruled.dirty;
 alter table ruled.parted_x add primary key (id);
+
+-- Types whose length or precision stands at their end, within, or is not written.
+create table ruled.spelled (
+    whole numeric(10), rounded numeric(10, -2), bare numeric, at timestamp(3), at_zone timestamptz(3),
+    clock time(3), clock_zone timetz(3), word varchar(10), words varchar(10)[], code char(5),
+    lasted interval(3), bits bit(3)
+);
+-- Names that a query might have for the row itself.
+create table ruled.shadowed (
+    id integer, each_row integer, whole_rows integer, sx_row integer, whole_row integer
+);
+insert into ruled.shadowed values (1, 1, 1, 1, 1), (2, 1, 1, 1, 1), (3, 1, 2, 1, 1);
+-- Whole numbers of more digits than a float has.
+create table ruled.summed (id integer, half bigint, rest bigint, total bigint);
+insert into ruled.summed values
+    (1, 4503599627370496, 4503599627370497, 0), (2, 0, 0, 9007199254740993);
