@@ -51,6 +51,16 @@ def said(engine: PlannedEngine, rules: Any = ALL, *scope: Any) -> dict[str, str]
     return {**found, "check": outcome.status}
 
 
+def test_rows_that_a_filter_leaves_out_are_looked_at_as_well(new_engine: EngineMaker) -> None:
+    rare = {**KNOWN, "where": [{"column": "v", "op": "=", "value": 7}]}
+    rules = rule_set("engine.costly", rare)
+    assert said(new_engine(budget_rows=5_000), rules)["known"] == "skipped"
+    assert said(new_engine(budget_rows=15_000), rules)["known"] == "pass"
+    indexed = {**KNOWN, "where": [{"column": "id", "op": "=", "value": 7}]}
+    found = said(new_engine(budget_rows=5_000), rule_set("engine.costly", indexed))
+    assert found["known"] == "pass"
+
+
 @pytest.mark.parametrize("small_bytes", [arranging.SMALL_BYTES, 0])
 def test_the_rows_are_spent_on_what_matters_and_costs_least(
     new_engine: EngineMaker, monkeypatch: pytest.MonkeyPatch, small_bytes: int

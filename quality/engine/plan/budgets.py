@@ -6,9 +6,12 @@ The planner of the target says how many rows a query will look at; nothing is re
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from psycopg import sql
+
+from quality.engine.plan.estimating import nodes_of
 from quality.engine.plan.finding import Finding
 from quality.engine.plan.planning import PlannedTest
 from quality.engine.plan.scan import Entry, scans
@@ -21,6 +24,13 @@ from quality.rules import Rule
 OVER = "budget"
 """The cause of a finding that the budget did not suffice for."""
 
+_SIZES = """
+select n.nspname, c.relname, c.reltuples
+from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where (n.nspname, c.relname) in ({names})
+"""
+
+Table = tuple[str, str]
 Unit = tuple[RelationName | None, tuple[int, ...]]
 """Places of tests that are one query, and the relation that it scans for all of them."""
 
@@ -92,22 +102,47 @@ def _costs(units: Sequence[Unit], tests: Sequence[PlannedTest], snapshot: Snapsh
         else:
             entries = [Entry(place, tests[place]) for place in places]
             statements.append([scan.statement for scan in scans(entries)])
-    asked = [f"explain (format json) {one}" for several in statements for one in several]
-    answers = iter(snapshot.ask(asked))
-    return [max(_rows(next(answers)) for _ in several) for several in statements]
+    asked = [f"explain (format json, verbose) {one}" for several in statements for one in several]
+    plans = [
+        None if answer.failed else json.loads(answer.rows[0][0] or "[]")[0]["Plan"]
+        for answer in snapshot.ask(asked)
+    ]
+    sizes = _sizes(plans, snapshot)
+    costs = iter(0.0 if plan is None else _read(plan, 1.0, sizes) for plan in plans)
+    return [max(next(costs) for _ in several) for several in statements]
 
 
-def _rows(answer: Any) -> float:
-    if answer.failed:
-        return 0.0
-    return _read(json.loads(answer.rows[0][0] or "[]")[0]["Plan"], 1.0)
+def _sizes(plans: Sequence[dict[str, Any] | None], snapshot: Snapshot) -> dict[Table, float]:
+    """The rows, as the statistics have them, of tables that are scanned for some of them."""
+    tables = {
+        (node["Schema"], node["Relation Name"])
+        for plan in plans
+        if plan is not None
+        for node in nodes_of(plan)
+        if _leaves_out(node)
+    }
+    if not tables:
+        return {}
+    names = sql.SQL(", ").join(
+        sql.SQL("({}, {})").format(sql.Literal(schema), sql.Literal(name))
+        for schema, name in sorted(tables)
+    )
+    (answer,) = snapshot.ask([sql.SQL(_SIZES).format(names=names).as_string(None)])
+    return {(schema or "", name or ""): float(rows or 0) for schema, name, rows in answer.rows}
 
 
-def _read(plan: dict[str, Any], share: float) -> float:
+def _leaves_out(node: dict[str, Any]) -> bool:
+    """Whether it looks at every row of its table, and its plan only says how many it takes."""
+    return "Relation Name" in node and "Filter" in node and node["Node Type"].endswith("Seq Scan")
+
+
+def _read(plan: dict[str, Any], share: float, sizes: Mapping[Table, float]) -> float:
     """Rows of tables below a node; each of the processes that work in parallel is told its part."""
     if "Workers Planned" in plan:
         workers = int(plan["Workers Planned"])
         # How PostgreSQL shares rows out (costsize.c, get_parallel_divisor).
         share *= workers + max(0.0, 1 - 0.3 * workers)
     own = float(plan["Plan Rows"]) * share if "Relation Name" in plan else 0.0
-    return own + sum(_read(below, share) for below in plan.get("Plans", ()))
+    if _leaves_out(plan):
+        own = max(own, sizes.get((plan["Schema"], plan["Relation Name"]), 0.0))
+    return own + sum(_read(below, share, sizes) for below in plan.get("Plans", ()))

@@ -79,7 +79,7 @@ def _bytes(plans: Sequence[dict[str, Any]], snapshot: Snapshot) -> float:
     """Whole tables where they are scanned, rows by their width where an index finds them."""
     found = 0.0
     scanned: Counter[tuple[str, str]] = Counter()
-    for node in (node for plan in plans for node in _nodes(plan)):
+    for node in (node for plan in plans for node in nodes_of(plan)):
         if "Relation Name" not in node:
             continue
         if node["Node Type"] in ("Seq Scan", "Foreign Scan", "Sample Scan"):
@@ -98,7 +98,8 @@ def _bytes(plans: Sequence[dict[str, Any]], snapshot: Snapshot) -> float:
     return found
 
 
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def nodes_of(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A node of a plan as EXPLAIN has it in JSON, and all below."""
     yield plan
     for below in plan.get("Plans", ()):
-        yield from _nodes(below)
+        yield from nodes_of(below)
