@@ -255,12 +255,12 @@ def test_a_share_in_a_group_is_of_rows_where_keys_are_counted_alone(
     engine: PlannedEngine, target: Target
 ) -> None:
     target.execute(
-        "create type engine.code as (kind integer, word text)",
-        "create table engine.coded (shop text, code engine.code)",
-        "insert into engine.coded select 'a', row(i, 'ok')::engine.code"
+        "create type engine.coding as (kind integer, word text)",
+        "create table engine.coded (shop text, code engine.coding)",
+        "insert into engine.coded select 'a', row(i, 'ok')::engine.coding"
         " from generate_series(1, 200) i",
         "insert into engine.coded select 'b', row(case when i <= 10 then 999 else i end, 'ok')"
-        "::engine.code from generate_series(1, 20) i",
+        "::engine.coding from generate_series(1, 20) i",
     )
     rule = {
         "type": "unique",
