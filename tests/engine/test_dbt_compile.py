@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,12 +16,12 @@ from typing import Any
 import pytest
 
 from quality.engine.dbt.answers import Incomplete
-from quality.engine.dbt.dbt import Dbt
+from quality.engine.dbt.dbt import RENEW_ATTEMPTS, Dbt
 from quality.engine.dbt.nodes import overridden_judging
-from quality.engine.dbt.process import DbtProcess
+from quality.engine.dbt.process import DbtProcess, DbtTimeout
 from quality.engine.plan.compiled import CompiledTest
 from quality.engine.settings import EngineSettings
-from quality.errors import EngineError, InvalidInput
+from quality.errors import InvalidInput
 from tests.conftest import PROJECT
 from tests.engine.conftest import Target, rule_set, where
 from tests.engine.test_dbt_alone import dbt as run_dbt
@@ -401,25 +402,35 @@ def test_closing_ends_a_dbt_that_gets_ready_as_well(dbt_with: Callable[..., Dbt]
     assert not {first, *started} & children()
 
 
-def test_a_dbt_that_does_not_get_ready_takes_no_place(
+def test_a_dbt_that_does_not_get_ready_takes_no_place_until_it_must(
     dbt_with: Callable[..., Dbt], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dbt = dbt_with({}, recycle_jobs=3)
+    dbt = dbt_with({}, recycle_jobs=3, interrupt_s=0.1)
     dbt.warm().join(60)
-    first, before = dbt.pid, children()
-    tried: list[DbtProcess] = []
+    first = dbt.pid
+    assert first is not None
+    tried: list[int] = []
 
     def killed(process: DbtProcess) -> None:
-        with pytest.raises(EngineError):
-            process.ask({"job": "targets"}, 0.0)
-        tried.append(process)
+        process.ask({"job": "targets"}, soon())
+        assert process.pid is not None
+        tried.append(process.pid)
+        os.kill(process.pid, signal.SIGSTOP)
+        with pytest.raises(DbtTimeout):  # which ends it
+            process.ask({"job": "targets"}, time.monotonic() + 0.1)
 
     monkeypatch.setattr(dbt, "_warm", killed)
-    for column in ("v", "id"):
-        dbt.compile(rule_set("engine.compiled", {"type": "unique", "column": column}), None, soon())
-    wait_for(lambda: not dbt._renewing.locked(), "it is given up")
-    assert len(tried) == 1
-    assert (dbt.pid, children()) == (first, before)
+    monkeypatch.setattr("quality.engine.dbt.dbt.RENEW_AGAIN_S", 0.0)
+    for attempt in range(RENEW_ATTEMPTS):
+        rule = {"type": "accepted_range", "column": "id", "arguments": {"min_value": attempt}}
+        dbt.compile(rule_set("engine.compiled", rule), None, soon())
+        wait_for(lambda: not dbt._renewing.locked(), "it is given up")
+        assert not Path(f"/proc/{tried[-1]}").exists()
+        if attempt < RENEW_ATTEMPTS - 1:
+            assert dbt.pid == first
+    assert len(set(tried)) == RENEW_ATTEMPTS
+    assert dbt.pid is None and not Path(f"/proc/{first}").exists()
+    dbt.compile(rule_set("engine.compiled", NOT_NULL), None, soon())
 
 
 def test_a_profile_that_cannot_be_read_does_not_harm_who_gets_ready(

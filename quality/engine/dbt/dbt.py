@@ -33,6 +33,8 @@ _MARKER = re.compile(r"[A-Za-z0-9_]+")
 _RULE = re.compile(r"\brule_(\d+)\b")
 RENEW_AGAIN_S = 60.0
 """After which it is tried again to replace an old process by one that would not get ready."""
+RENEW_ATTEMPTS = 3
+"""So many, and the old one is ended all the same."""
 _PACKAGES = ("dbt-core", "dbt-adapters", "dbt-common", "dbt-postgres")
 
 
@@ -55,6 +57,7 @@ class Dbt:
         self._marker = f"sx_scope_{uuid.uuid4().hex}"
         self._renewing = threading.Lock()
         self._renew_from = 0.0
+        self._in_vain = 0
         self._used: set[str] = set()
         said = [f"{package} {version(package)}" for package in _PACKAGES]
         self.version = hashlib.sha256(
@@ -217,35 +220,53 @@ class Dbt:
         return tests
 
     def _warm(self, process: DbtProcess) -> None:
-        deadline = time.monotonic() + self._settings.check_time_limit_s
+        rules = tuple(Rule.model_validate(entry.example) for entry in RULE_TYPES.values())
         try:
-            job = {"job": "targets"}
-            known = self._answer(job, deadline, patient=True, process=process)["targets"]
-            rules = tuple(Rule.model_validate(entry.example) for entry in RULE_TYPES.values())
-            for target in sorted(self._used.intersection(known)) or known[:1]:
-                every_type = RuleSet(target, TableName("public", "example"), rules)
-                self._compile(process, every_type, range(len(rules)), self._marker, deadline)
+            known = self._answer({"job": "targets"}, self._soon(), patient=True, process=process)
+            targets = known["targets"]
         except StringXError as error:
-            # Whoever needs dbt is told what is wrong.
-            log.info("dbt_not_warm", reason=self.redact(str(error)))
+            self._not_warm(error)
+            return
+        for target in sorted(self._used.intersection(targets)) or targets[:1]:
+            every_type = RuleSet(target, TableName("public", "example"), rules)
+            try:
+                self._compile(process, every_type, range(len(rules)), self._marker, self._soon())
+            except StringXError as error:
+                self._not_warm(error)
+
+    def _not_warm(self, error: StringXError) -> None:
+        # Whoever needs dbt is told what is wrong.
+        log.info("dbt_not_warm", reason=self.redact(str(error)))
+
+    def _soon(self) -> float:
+        return time.monotonic() + self._settings.check_time_limit_s
 
     def _stay_young(self) -> None:
         """Where the process is old, have another one get ready beside it and take its place."""
         is_due = time.monotonic() >= self._renew_from and self._process.is_old
-        if is_due and self._renewing.acquire(blocking=False):
+        if not is_due or not self._renewing.acquire(blocking=False):
+            return
+        try:
             _in_background(self._renew)
+        except RuntimeError as error:  # no thread can be started now
+            self._renewing.release()
+            log.warning("dbt_process_not_recycled", reason=str(error))
 
     def _renew(self) -> None:
         successor = self._process.successor()
-        self._renew_from = time.monotonic() + RENEW_AGAIN_S
+        is_renewed = False
         try:
             self._warm(successor)
-            if self._process.replace(successor):
-                self._renew_from = 0.0
-            else:
-                log.warning("dbt_process_not_recycled", retry_s=RENEW_AGAIN_S)
+            # Perhaps there is no room for two: then the old one must go before another begins.
+            is_last = self._in_vain >= RENEW_ATTEMPTS - 1
+            is_renewed = self._process.replace(successor, at_any_rate=is_last)
         finally:
             successor.close()  # which has nothing more, unless anything went wrong
+            self._in_vain = 0 if is_renewed else self._in_vain + 1
+            if not is_renewed:
+                log.warning("dbt_process_not_recycled", retry_s=RENEW_AGAIN_S)
+            if not is_renewed or self._process.is_old:
+                self._renew_from = time.monotonic() + RENEW_AGAIN_S
             self._renewing.release()
 
     def _profile_changed(self) -> int:

@@ -74,11 +74,14 @@ class DbtProcess:
             self._successor.close()
         return self._successor
 
-    def replace(self, by: DbtProcess) -> bool:
-        """Go on with the process of a successor, once the job that runs is answered; not where it
-        has none, for whatever reason."""
+    def replace(self, by: DbtProcess, *, at_any_rate: bool) -> bool:
+        """Go on with the process of a successor, once the job that runs is answered.
+
+        Where it has none, for whatever reason, the old one goes on; or, `at_any_rate`, is ended
+        all the same. Returns whether it was ended.
+        """
         with self._turn:
-            if by._running is None:
+            if by._running is None and not at_any_rate:
                 return False
             old, self._running, by._running = self._running, by._running, None
         if old is not None:
