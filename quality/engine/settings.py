@@ -181,6 +181,8 @@ class EngineSettings(_Settings):
             "statement_timeout": f"{self.statement_timeout_s * 1000:.0f}",
             "lock_timeout": f"{self.lock_timeout_s * 1000:.0f}",
             "default_transaction_read_only": "on",
+            # Numbers as texts are the same numbers again, whatever the role has been given.
+            "extra_float_digits": "1",
             # A killed client must not leave its query running.
             "client_connection_check_interval": "2000",
         }

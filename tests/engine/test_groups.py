@@ -240,11 +240,17 @@ def test_values_that_are_equal_are_one_group_however_they_are_written(
     engine: PlannedEngine, target: Target
 ) -> None:
     target.execute(
-        "create table engine.written (g numeric, h interval, v integer)",
-        "insert into engine.written values (1.0, '1 day', 1), (1.00, '24:00:00', 99),"
-        " (1.00, '24:00:00', 99), (2, '2 days', 1), (null, null, 1)",
+        "create type engine.pair as (a numeric, b text)",
+        "create table engine.written (g numeric, h interval, i engine.pair, j char(3), k float8,"
+        " l regclass, m bit(4), n text[], o varchar(5), v integer)",
+        "insert into engine.written values"
+        " (1.0, '1 day', '(1.0,x)', 'a', 0.1, 'pg_class', '0110', '{a}', 'it''s', 1),"
+        " (1.00, '24:00:00', '(1.00,x)', 'a', 0.1, 'pg_class', '0110', '{a}', 'it''s', 99),"
+        " (1.00, '24:00:00', '(1.00,x)', 'a', 0.1, 'pg_class', '0110', '{a}', 'it''s', 99),"
+        " (2, '2 days', '(2,x)', 'ab', 0.3, 'pg_type', '0111', '{b}', 'its', 1),"
+        " (null, null, null, null, null, null, null, null, null, 1)",
     )
-    for column in ("g", "h"):
+    for column in "ghijklmno":
         rule = {**MEDIAN, "group_by": [column]}
         (result,) = engine.run(rule_set("engine.written", rule)).results
         found = [(group.status, group.rows_tested) for group in result.groups]

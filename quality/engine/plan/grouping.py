@@ -144,30 +144,41 @@ def keyed_query(member: Member, most: int) -> GroupedQuery:
 
 
 def values_query(member: Member, most: int) -> str:
-    """The largest groups of a test that is to be asked group by group: their values as texts, how
-    many rows it tests in each, and how many groups there are."""
+    """The largest groups of a test that is to be asked group by group: their values as texts, the
+    types of these, how many rows it tests in each, and how many groups there are."""
     planned, (subject, _) = member.planned, _subjects(member.planned)
     keys = identifiers(member.rule.group_by)
     texts = ", ".join(f"{key}::text" for key in keys)
+    types = ", ".join(f"pg_catalog.pg_typeof({key})" for key in keys)
     tested = "*" if planned.tested is None else planned.tested
     where = f" where {conjunction(subject.conditions)}" if subject.conditions else ""
     return (
-        f"select {texts}, count({tested}), count(*) over () from {subject.relation.sql}{where}"
+        f"select {texts}, {types}, count({tested}), count(*) over ()"
+        f" from {subject.relation.sql}{where}"
         f" group by {', '.join(keys)} order by count(*) desc, {texts} limit {most}"
     )
 
 
-def conditions_of(columns: Sequence[str], values: Sequence[str | None]) -> tuple[str, ...]:
-    """What holds for the rows of one group, in SQL, from its values as texts.
+def conditions_of(
+    columns: Sequence[str], values: Sequence[str | None], types: Sequence[str | None]
+) -> tuple[str, ...]:
+    """What holds for the rows of one group, in SQL, from its values as texts and their types.
 
-    A text takes the column's type: equal values are one group, written as 1.0 or as 1.00.
+    Equal values are one group, be they written as 1.0 or as 1.00.
     """
     return tuple(
-        f"{name} is null"
-        if value is None
-        else f"{name} = {sql.Literal(value).as_string(None).strip()}"
-        for name, value in zip(identifiers(columns), values, strict=True)
+        f"{name} is null" if value is None else f"{name} = {_literal(value, type_ or '')}"
+        for name, value, type_ in zip(identifiers(columns), values, types, strict=True)
     )
+
+
+def _literal(value: str, type_: str) -> str:
+    text = sql.Literal(value).as_string(None).strip()
+    # As a name these are types of one character; the text takes the column's own type by itself,
+    # which a composite's does not.
+    if type_.startswith(("character", "bit")):
+        return text
+    return f"{text}::{type_}"
 
 
 def _ranked(inner: str, wanted: list[tuple[Member, _Numbers]], most: int) -> GroupedQuery:

@@ -194,7 +194,8 @@ def _one_by_one(
     width = len(member.rule.group_by)
     narrowed = [
         plan.narrowed_test(
-            member.place, [*scope, *conditions_of(member.rule.group_by, row[:width])]
+            member.place,
+            [*scope, *conditions_of(member.rule.group_by, row[:width], row[width : 2 * width])],
         )
         for row in listed.rows
     ]
@@ -212,10 +213,10 @@ def _one_by_one(
     for row, count, failing in zip_longest(
         listed.rows, counts[: len(narrowed)], counts[len(narrowed) :]
     ):
-        tested = int(row[width] or 0)
+        tested = int(row[2 * width] or 0)
         judged = _judged(member.rule, row[:width], count, failing, tested, {"failures": count})
         groups.append(judged)
     groups.sort(key=lambda group: (-_severity(group), -(group.failures or 0)))
-    total = int(listed.rows[0][width + 1] or 0) if listed.rows else 0
+    total = int(listed.rows[0][2 * width + 1] or 0) if listed.rows else 0
     left_out = total - len(groups)
     return Grouped(tuple(groups), left_out, unseen=left_out, seconds=seconds)

@@ -20,17 +20,9 @@ _WORDS = frozenset(
     ("and", "or", "not", "in", "is", "null", "true", "false", "between", "symmetric", "like")
 ) | {"ilike", "distinct", "from", "isnull", "notnull"}
 # Keywords that may stand before a parenthesis without being a function.
-_BEFORE_PARENTHESES = _WORDS | {
-    "any",
-    "all",
-    "some",
-    "case",
-    "when",
-    "then",
-    "else",
-    "array",
-    "row",
-}
+_BEFORE_PARENTHESES = frozenset(
+    ("and", "or", "not", "in", "any", "all", "some", "case", "when", "then", "else", "array", "row")
+)
 
 
 def is_readable(expressions: Iterable[str]) -> bool:
@@ -64,6 +56,11 @@ def is_lasting(expressions: Sequence[str], facts: Facts) -> bool:
     texts = [token.text for token in tokens if token.kind == "string"]
     if not texts:
         return True
+    if any(token.text == "::" for token in tokens) or any(
+        following.kind == "string" and token.identifier is not None and token.word not in _WORDS
+        for token, following in pairwise(tokens)
+    ):
+        return False  # a type that they are cast to, which a column may be called like
     types: set[str | None] = set()
     for token in tokens:
         if token.identifier is None or token.word in _WORDS:
