@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from pydantic import ValidationError
+
 from quality.client import ApiClient
 from quality.documents import strictly
-from quality.errors import NotFound
+from quality.errors import NotFound, invalid_input
 from quality.exchange.table_rules import TableRules
 from quality.rules import Rule
 from quality.settings import ClientSettings, load
@@ -105,7 +107,11 @@ class Service:
 
 def rule_of(item: dict[str, Any]) -> Rule:
     """A rule from what the API shows of it."""
-    return strictly(Rule, {name: item[name] for name in Rule.model_fields if name in item})
+    try:
+        return strictly(Rule, {name: item[name] for name in Rule.model_fields if name in item})
+    except ValidationError as error:
+        what = f'rule "{item.get("name")}", as it is stored,'
+        raise invalid_input(error, what, code="rule_not_understood") from None
 
 
 def changing(path: str, author: str | None, reason: str | None, **more: str) -> str:

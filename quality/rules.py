@@ -147,7 +147,9 @@ class Rule(BaseModel):
     @field_validator("mask")
     @classmethod
     def _hides_no_group(cls, value: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
-        arguments = info.data.get("arguments", {})
+        # Of other types they are not read yet, and may be anything.
+        is_known = info.data.get("type") in RULE_TYPES
+        arguments = info.data.get("arguments", {}) if is_known else {}
         for where, columns in (
             ("group_by", info.data.get("group_by", ())),
             ("arguments.group_columns", arguments.get("group_columns", ())),

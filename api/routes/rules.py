@@ -134,6 +134,9 @@ def change_rule(table_id: int, name: str, body: RuleChange, query: Signature) ->
     for _ in range(_MERGE_ATTEMPTS):
         with services().database.connect() as db:
             stored = rules.one(db, known_id(table_id), _plain(name))
+        if _definition(stored) is None and body.model_extra == {"is_active": False}:
+            with services().drafts.changing(table_id, query.author, query.reason) as db:
+                return Answer(rules.switch_off(db, table_id, name))
         document = rules.definition(stored) | (body.model_extra or {})
         try:
             changed = strictly(Rule, document)

@@ -110,6 +110,8 @@ class Subject:
     """When a rule comes into force or goes out of it, in order."""
     budget: Budget = UNLIMITED
     """Of one check, as its connection has it."""
+    odd: tuple[tuple[str, InvalidInput], ...] = ()
+    """Active rules that this version does not understand, by name, and why."""
     _chosen: dict[tuple[Selection, int], Chosen] = field(default_factory=dict)
 
     def stands(self, seen: tuple[int, str, str, dict[str, Any] | None]) -> bool:
@@ -120,7 +122,7 @@ class Subject:
         """What a check of that selection runs at `now`.
 
         InvalidInput (`rule_unknown`) for a rule that the table has not: it would be a check of
-        nothing.
+        nothing; and for one that is not understood, unless others are selected by name.
         """
         place = bisect_right(self.moments, now)
         found = self._chosen.get((select, place))
@@ -130,6 +132,9 @@ class Subject:
                     words = f'the table has no rule "{name}"'
                     fault = Fault(f"select.rules[{number}]", "rule_unknown", words)
                     raise InvalidInput(words, code="rule_unknown", faults=[fault])
+            for name, error in self.odd:
+                if not select.rules or name in select.rules:
+                    raise error
             rules = tuple(r for r in self.rules if select.takes(r) and r.is_in_force(now))
             begins = self.moments[place - 1] if place else None
             ends = self.moments[place] if place < len(self.moments) else None
@@ -196,11 +201,8 @@ class RuleSets:
             if rules is None:  # deleted a moment ago
                 found[row.connection, row.name] = _no_table(row)
                 continue
-            try:
-                active = tuple(_understood(rule) for rule in rules if rule.is_active)
-            except InvalidInput as error:
-                found[row.connection, row.name] = error
-                continue
+            read = {rule.name: _understood(rule) for rule in rules if rule.is_active}
+            active = tuple(rule for rule in read.values() if isinstance(rule, Rule))
             limits = {moment for rule in active for moment in (rule.valid_from, rule.valid_to)}
             subject = Subject(
                 row.id,
@@ -212,6 +214,7 @@ class RuleSets:
                 active,
                 tuple(sorted(moment for moment in limits if moment is not None)),
                 Budget.model_validate(row.budget or {}),
+                tuple((name, why) for name, why in read.items() if isinstance(why, InvalidInput)),
             )
             self._keep((row.connection, row.name), subject)
             found[row.connection, row.name] = subject
@@ -240,13 +243,13 @@ def _no_table(row: Any) -> NotFound:
     )
 
 
-def _understood(stored: Any) -> Rule:
-    """A rule as it is stored; by an older version perhaps, which took more than this one does."""
+def _understood(stored: Any) -> Rule | InvalidInput:
+    """A rule as it is stored; by another version perhaps, which took what this one does not."""
     try:
         return strictly(Rule, {**stored.definition, "is_active": True})
     except ValidationError as error:
         what = f'rule "{stored.name}", as it is stored,'
-        raise invalid_input(error, what, code="rule_not_understood") from None
+        return invalid_input(error, what, code="rule_not_understood")
 
 
 def _hash(documents: Iterable[dict[str, Any]]) -> str:

@@ -121,6 +121,17 @@ def change(
     return one(db, table_id, changed.name)
 
 
+def switch_off(db: Connection, table_id: int, name: str) -> dict[str, Any]:
+    """Switch a rule off whatever else it says, be it understood or not."""
+    _lock(db, table_id)
+    db.execute(
+        update(rule)
+        .where(rule.c.table_id == table_id, rule.c.name == name)
+        .values(is_active=False, updated_at=func.clock_timestamp())
+    )
+    return one(db, table_id, name)
+
+
 def replace(db: Connection, table_id: int, rules: list[Rule]) -> list[dict[str, Any]]:
     """Make these the table's rules; one that stays under its name keeps its id and history.
 

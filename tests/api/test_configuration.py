@@ -258,7 +258,12 @@ def test_rule_that_this_version_does_not_understand_is_named_and_can_be_changed(
     assert 'rule "unique_id", as it is stored, is not valid: warn_if: ' in found["detail"]
     shown = call("GET", f"/tables/{table_id}/rules").json()["items"]
     assert shown[0]["warn_if"] == "more than 5"
+    others = {**asked, "select": {"rules": ["not_null_amount"]}}
+    assert call("POST", "/checks", json=others).status_code == 200
     path = f"/tables/{table_id}/rules/unique_id"
     problem(call("PATCH", path, json={"severity": "warn"}), 422, "invalid")
-    assert call("PATCH", path, json={"warn_if": "> 5"}).status_code == 200
+    off = call("PATCH", path, json={"is_active": False})
+    assert (off.status_code, off.json()["is_active"]) == (200, False)
+    assert call("POST", "/checks", json=asked).status_code == 200
+    assert call("PATCH", path, json={"warn_if": "> 5", "is_active": True}).status_code == 200
     assert call("POST", "/checks", json=asked).status_code == 200

@@ -114,6 +114,16 @@ def test_threshold_is_an_operator_and_a_number_and_nothing_else(hostile: str) ->
         ({"mask": ["a\x00"]}, "mask[0]", "value_error"),
         ({"mask": ["a"], "group_by": ["a"]}, "mask", "column_shown"),
         (
+            {"type": "of_tomorrow", "arguments": {"group_columns": 5}, "mask": ["a"]},
+            "type",
+            "rule_type_unknown",
+        ),
+        (
+            {"type": "of_tomorrow", "arguments": {"group_columns": [["a"]]}},
+            "type",
+            "rule_type_unknown",
+        ),
+        (
             {
                 "type": "group_anomaly",
                 "column": None,
