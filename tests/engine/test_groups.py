@@ -240,9 +240,9 @@ def test_values_that_are_equal_are_one_group_however_they_are_written(
     engine: PlannedEngine, target: Target
 ) -> None:
     target.execute(
-        "create type engine.pair as (a numeric, b text)",
-        "create table engine.written (g numeric, h interval, i engine.pair, j char(3), k float8,"
-        " l regclass, m bit(4), n text[], o varchar(5), v integer)",
+        "create type engine.kind_and_word as (a numeric, b text)",
+        "create table engine.written (g numeric, h interval, i engine.kind_and_word, j char(3),"
+        " k float8, l regclass, m bit(4), n text[], o varchar(5), v integer)",
         "insert into engine.written values"
         " (1.0, '1 day', '(1.0,x)', 'a', 0.1, 'pg_class', '0110', '{a}', 'it''s', 1),"
         " (1.00, '24:00:00', '(1.00,x)', 'a', 0.1, 'pg_class', '0110', '{a}', 'it''s', 99),"
