@@ -56,18 +56,28 @@ def in_container(
     return images.command("run", *options, container, "--", *command)
 
 
+END = "the end of the output"
+
+
 def output(images: Images, container: str, *command: str) -> str:
-    """What a command inside the container says on both streams; it must end with 0."""
-    done = subprocess.run(
-        in_container(images, container, *command),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout
-    return done.stdout.strip()
+    """What a command inside the container says on both streams; it must end with 0.
+
+    `buildah run` sometimes ends before it has copied what was said: then it is asked again.
+    """
+    said = '"$@"; code=$?; echo "$0"; exit $code'
+    for _ in range(5):
+        done = subprocess.run(
+            in_container(images, container, "sh", "-c", said, END, *command),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout
+        if done.stdout.rstrip().endswith(END):
+            return done.stdout.rstrip().removesuffix(END).strip()
+    raise AssertionError("buildah lost the output of five runs")
 
 
 def test_hadolint_finds_nothing() -> None:
